@@ -1,0 +1,3 @@
+"""Certified norms of linear maps, on any array library."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,110 @@
+"""Dense kernels that the array API lacks, or that must not stop a device's stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat as compat
+import numpy as np
+import scipy.linalg
+
+from .._typing import Array
+from .namespace import dtype_name, is_cupy, is_jax, is_numpy, is_torch
+
+# Below this size a general product is as fast as a symmetric one.
+_SYRK_SIZE = 192
+
+
+def adjoint(x: Array) -> Array:
+    """Conjugate transpose of the last two axes."""
+    y = transpose(x)
+    return compat.array_namespace(x).conj(y) if dtype_name(x.dtype).startswith("complex") else y
+
+
+_adjoint = adjoint  # `triangular_solve` has a flag of that name
+
+
+def transpose(x: Array) -> Array:
+    """Swap of the last two axes."""
+    return compat.array_namespace(x).matrix_transpose(x)
+
+
+def conj(x: Array) -> Array:
+    """Complex conjugate; `x` itself where it is real."""
+    return compat.array_namespace(x).conj(x) if dtype_name(x.dtype).startswith("complex") else x
+
+
+def gram(x: Array) -> Array:
+    """``x^H x`` over the last two axes, exactly Hermitian."""
+    xp = compat.array_namespace(x)
+    if is_numpy(xp) and x.ndim == 2 and min(x.shape) >= _SYRK_SIZE:
+        return _gram_blas(x)
+    g = xp.matmul(adjoint(x), x)
+    return (g + adjoint(g)) / 2
+
+
+def _gram_blas(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same by BLAS syrk / herk, which computes one triangle only."""
+    rank_k = scipy.linalg.blas.get_blas_funcs("herk" if x.dtype.kind == "c" else "syrk", (x,))
+    # Row-major x is column-major x^T: (x^T) (x^T)^H = conj(x^H x), so no copy is made and the result is conjugated.
+    fortran = np.asfortranarray(x) if x.flags.f_contiguous and not x.flags.c_contiguous else None
+    if fortran is not None:
+        g = rank_k(1.0, fortran, trans=2 if x.dtype.kind == "c" else 1, lower=0)
+    else:
+        g = rank_k(1.0, np.ascontiguousarray(x).T, trans=0, lower=0).conj()
+    upper = np.triu(g, 1)
+    full: np.ndarray[Any, Any] = upper + upper.conj().T
+    np.fill_diagonal(full, g.diagonal().real)
+    return full
+
+
+def cholesky(g: Array) -> tuple[Array, Array]:
+    """Lower Cholesky factors of a stack and, per matrix, whether it was positive definite.
+
+    Never raises and, on torch, JAX and CuPy, never reads the device: a failed factor holds garbage.
+    """
+    xp = compat.array_namespace(g)
+    if is_torch(xp):
+        import torch
+
+        factor, info = torch.linalg.cholesky_ex(g)
+        return factor, info == 0
+    if is_jax(xp) or is_cupy(xp):  # both mark failure by NaN
+        factor = xp.linalg.cholesky(g)
+        return factor, xp.all(xp.isfinite(xp.real(factor)), axis=(-2, -1))
+    return _cholesky_loop(g, xp)
+
+
+def _cholesky_loop(g: Array, xp: Any) -> tuple[Array, Array]:
+    """One matrix after the other, for namespaces whose stacked Cholesky raises when any member fails."""
+    flat = xp.reshape(g, (-1, *g.shape[-2:]))
+    factors, oks = [], []
+    for i in range(flat.shape[0]):
+        try:
+            factors.append(xp.linalg.cholesky(flat[i, ...]))
+            oks.append(True)
+        except (np.linalg.LinAlgError, ValueError):
+            factors.append(flat[i, ...])
+            oks.append(False)
+    device = compat.device(g)
+    ok = xp.reshape(xp.asarray(oks, dtype=xp.bool, device=device), g.shape[:-2])
+    return (xp.reshape(xp.stack(factors), g.shape) if factors else g), ok
+
+
+def triangular_solve(lower: Array, x: Array, *, adjoint: bool = False) -> Array:
+    """``L^-1 x``, or ``L^-H x``, for lower triangular stacks."""
+    xp = compat.array_namespace(lower, x)
+    if is_torch(xp):
+        import torch
+
+        return torch.linalg.solve_triangular(lower.mH if adjoint else lower, x, upper=adjoint)
+    if is_jax(xp):
+        import jax.scipy.linalg as jsl
+
+        batch = np.broadcast_shapes(lower.shape[:-2], x.shape[:-2])
+        lower = xp.broadcast_to(lower, (*batch, *lower.shape[-2:]))
+        x = xp.broadcast_to(x, (*batch, *x.shape[-2:]))
+        return jsl.solve_triangular(lower, x, lower=True, trans=2 if adjoint else 0)
+    if is_numpy(xp) and lower.ndim == 2 and x.ndim == 2:
+        return scipy.linalg.solve_triangular(lower, x, lower=True, trans=2 if adjoint else 0, check_finite=False)
+    return xp.linalg.solve(_adjoint(lower) if adjoint else lower, x)

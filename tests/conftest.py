@@ -1,0 +1,50 @@
+"""The backend fixture: every test that takes `backend` runs on every array library that is here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from _backends import MAKERS, Backend, entered, missing
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backends",
+        default=None,
+        help="comma-separated backends that must be here (" + ", ".join(MAKERS) + "); default: all that are",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "backends(*names): run on these backends only; say why beside the mark")
+    for name in (config.getoption("--backends") or "").split(","):
+        if name and name not in MAKERS:
+            raise pytest.UsageError(f"--backends: unknown backend {name!r}, choose from {', '.join(MAKERS)}")
+
+
+def _wanted(config: pytest.Config) -> list[str]:
+    asked = config.getoption("--backends")
+    return asked.split(",") if asked else list(MAKERS)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" not in metafunc.fixturenames:
+        return
+    only = metafunc.definition.get_closest_marker("backends")
+    names = [n for n in _wanted(metafunc.config) if only is None or n in only.args]
+    asked = metafunc.config.getoption("--backends") is not None
+    params = []
+    for name in names:
+        why = missing(name)
+        if why is None or name in ("cupy", "torch-cuda") or asked:
+            marks = [pytest.mark.skip(reason=why)] if why else []
+            params.append(pytest.param(name, id=name, marks=marks))
+    metafunc.parametrize("backend", params, indirect=True)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """One array library on one device."""
+    with entered(request.param) as entry:
+        yield entry
