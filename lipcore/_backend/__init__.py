@@ -1,6 +1,7 @@
 """The ground: the only rooms that name an array library. Everything above is plain `xp`."""
 
 from .autodiff import linearize, supports_autodiff
+from .foreign import foreign_namespace, is_sparse, standard_namespace
 from .host import (
     cast,
     detached,
@@ -49,6 +50,7 @@ __all__ = [
     "dtype_name",
     "dtype_named",
     "eps",
+    "foreign_namespace",
     "fori_loop",
     "from_numpy",
     "get_rows",
@@ -62,6 +64,7 @@ __all__ = [
     "is_jax",
     "is_numpy",
     "is_sharded",
+    "is_sparse",
     "is_torch",
     "is_traced",
     "linearize",
@@ -69,6 +72,7 @@ __all__ = [
     "random_normal",
     "real_dtype",
     "set_rows",
+    "standard_namespace",
     "stop_gradient",
     "supports_autodiff",
     "to_float",

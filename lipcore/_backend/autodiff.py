@@ -27,15 +27,20 @@ def linearize(
     if is_torch(xp):
         import torch
 
-        y, pull_one = torch.func.vjp(f, x)
+        y, pull_conjugate = torch.func.vjp(f, x)
 
-        def push_stack(tangents: Array) -> Array:
-            return _stacked(lambda t: torch.func.jvp(f, (x,), (t,))[1], tangents, torch)
+        def pull_one(t: Array) -> Array:
+            # torch's vector-Jacobian product is J^H t
+            return pull_conjugate(t)[0] if not t.is_complex() else pull_conjugate(t.conj())[0].conj()
 
-        def pull_stack(cotangents: Array) -> Array:
-            return _stacked(lambda t: pull_one(t)[0], cotangents, torch)
+        def push_one(t: Array) -> Array:
+            try:
+                return torch.func.jvp(f, (x,), (t,))[1]
+            except NotImplementedError:
+                # an operation without a forward rule: the transpose of the transpose
+                return torch.func.vjp(pull_one, torch.zeros_like(y))[1](t)[0]
 
-        return y, push_stack, pull_stack
+        return y, lambda ts: _stacked(push_one, ts, torch), lambda ts: _stacked(pull_one, ts, torch)
     raise TypeError(f"derivatives need torch or JAX arrays, got an array of {xp.__name__}")
 
 
