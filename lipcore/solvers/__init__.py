@@ -1,0 +1,1 @@
+"""Solvers: iterations that find singular values and eigenvalues of operators from their products."""

@@ -1,0 +1,131 @@
+"""Products with rows, of an operator brought to norm about one by a power of two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _backend as B
+from .._typing import Array
+from ..operators import LinearOperator
+
+# Largest exponent by which the two halves of a scaling may together move a number of that dtype.
+_EXPONENTS = {"float16": 14, "bfloat16": 120, "float32": 120, "float64": 1000, "complex64": 120, "complex128": 1000}
+# Norm estimates within 2**-x .. 2**x need no scaling: fourth powers of the values and their roundings stay in range.
+_SAFE = {"float16": 6, "bfloat16": 10, "float32": 10, "complex64": 10, "float64": 100, "complex128": 100}
+
+
+class RowProducts:
+    r"""Products of ``c A`` and its adjoint with blocks of rows, `c` a power of two chosen so that ``c A`` has norm about 1.
+
+    Attributes
+    ----------
+    log2_scale : float64 NumPy array (*batch_shape), array (*batch_shape) or None
+        Base-2 logarithm of `c`; None while no scaling is needed.
+    forward, backward : int
+        Products made so far, in columns.
+
+    Notes
+    -----
+    `c` is applied half to the input and half to the output of the operator, so that neither the operator's products nor
+    the input leaves the range of the dtype. Whoever squares norms (all Krylov methods do) thereby works at any scale.
+    """
+
+    def __init__(self, A: LinearOperator, *, swap: bool = False) -> None:
+        self.A, self.swap, self.xp = A, swap, A.xp
+        self.dtype = B.compute_dtype(A.xp, A.dtype)
+        self.real = B.real_dtype(A.xp, self.dtype)
+        self.eps = B.eps(A.xp, self.dtype)
+        self.log2_scale: Any = None
+        self._half: Array | None = None
+        self.forward = self.backward = 0
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Lengths (rows, columns) of the map as used, after a swap with its adjoint."""
+        m, n = self.A.shape[-2:]
+        return (n, m) if self.swap else (m, n)
+
+    def matmat(self, V: Array) -> Array:
+        """Rows ``c A v`` for the rows v of `V` (*batch_shape, b, n)."""
+        self.forward += V.shape[-2]
+        return self._product(self.A.rmatmat if self.swap else self.A.matmat, V)
+
+    def rmatmat(self, U: Array) -> Array:
+        """Rows ``c A^H u`` for the rows u of `U` (*batch_shape, b, m)."""
+        self.backward += U.shape[-2]
+        return self._product(self.A.matmat if self.swap else self.A.rmatmat, U)
+
+    def _product(self, product: Any, V: Array) -> Array:
+        V = B.cast(V, self.dtype)
+        if self._half is not None:
+            V = V * self._half
+        W = B.stop_gradient(B.cast(B.transpose(product(B.transpose(V))), self.dtype))
+        return W if self._half is None else W * self._half
+
+    def set_scale(self, W: Array, *, host: bool) -> bool:
+        """Choose `c` from the rows ``W = A v`` of random unit rows; True where products made before must be redone.
+
+        With ``host=True`` one number per operator is read (two where the scale is extreme), and none is applied to an
+        operator of moderate scale. Otherwise, or under tracing, the scale is computed and applied on the device.
+        """
+        if host and not B.is_traced(W):
+            return self._set_from_host(W)
+        xp = self.xp
+        top, _ = self._limits()
+        largest = xp.max(xp.abs(W), axis=(-2, -1), keepdims=True)
+        one = xp.ones_like(largest)
+        fine = xp.isfinite(largest) & (largest > 0)
+        # an overflow says: as small as possible; zero: as large as possible
+        bits = xp.where(fine, xp.round(xp.log2(xp.where(fine, largest, one))), xp.where(largest > 0, one, -one) * top)
+        half = -xp.round(xp.clip(bits, -top, top) / 2)
+        self._half = B.cast(xp.pow(2 * one, half), self.dtype)
+        self.log2_scale = 2 * half[..., 0, 0]
+        return True
+
+    def _limits(self) -> tuple[int, int]:
+        name = B.dtype_name(self.A.dtype)
+        return _EXPONENTS[name], _SAFE[name]
+
+    def _set_from_host(self, W: Array) -> bool:
+        xp = self.xp
+        top, safe = self._limits()
+        largest = B.to_numpy(xp.max(xp.abs(W), axis=(-2, -1))).astype(np.float64)
+        with np.errstate(all="ignore"):
+            size = largest * np.sqrt(W.shape[-1])  # between one and sqrt(m) times the norm
+        if np.all((size > 2.0**-safe) & (size < 2.0**safe)):
+            return False
+        with np.errstate(all="ignore"):
+            # NaN too may come from an overflow, as inf - inf
+            bits = np.where(np.isfinite(largest), np.where(largest > 0, np.round(np.log2(largest)), -top), top)
+        half = -np.round(np.clip(bits, -top, top) / 2)
+        self.log2_scale = 2 * half
+        factor = np.ldexp(1.0, half.astype(int))[..., None, None]
+        self._half = B.from_numpy(factor, xp=xp, device=B.device_of(W), dtype=self.dtype)
+        return True
+
+    def check_finite(self, W: Array) -> None:
+        """Raise where products are still not finite at the right scale (one host read; tracers pass)."""
+        xp = self.xp
+        if not B.is_traced(W) and not B.to_numpy(xp.all(xp.isfinite(W))):
+            raise ValueError(
+                "`A` gave products that are not finite: its data hold NaN or inf, or its norm exceeds the range of "
+                f"{B.dtype_name(self.A.dtype)}; clean or rescale it first"
+            )
+
+    def unscale(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Host values of ``c A`` (*batch_shape, k) as values of A; may overflow to inf where A's norm does."""
+        if self.log2_scale is None:
+            return values
+        bits = self.log2_scale if isinstance(self.log2_scale, np.ndarray) else B.to_numpy(self.log2_scale)
+        with np.errstate(over="ignore", under="ignore"):
+            unscaled: np.ndarray[Any, Any] = np.ldexp(values, -np.asarray(bits, dtype=int)[..., None])
+        return unscaled
+
+    def unscale_device(self, values: Array) -> Array:
+        """The same for a device array (*batch_shape, k), without reading it."""
+        if self._half is None:
+            return values
+        half = B.cast(self._half, values.dtype)[..., 0]
+        return (values / half) / half
