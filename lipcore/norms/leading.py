@@ -8,21 +8,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh_tridiagonal
 
 from .. import _backend as B
 from .._typing import Array
 from ..operators.base import LinearOperator
 from ..operators.detached import DetachedOperator
-from ..solvers.normal_lanczos import NormalLanczos
+from ..solvers.normal_lanczos import NormalLanczos, RitzPairs
 from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
 
 # Norm of the random part beside a warm start of norm one: little enough to start near the given vector, and the claim
 # of the upper bound pays for it with ln(10) steps' worth of growth once.
 _NOISE = 0.1
 _CYCLE = 8
+# Ritz values looked at to tell a cluster at the top from a gap.
+_CLUSTER = 12
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
+# Vectors reserved at the start; the basis grows when it must.
+_RESERVED = 40
+# Longer vectors than this are not reorthogonalised: reading the whole basis twice a step would cost more than the
+# operator. Neither the value nor the upper bound needs orthogonality, only the short recurrence.
+_REORTHOGONALIZED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,29 +73,34 @@ def leading_run(
     side = DetachedOperator(smaller_side(operator))
     n, batch = side.shape[-1], side.batch_shape
     start, overlap = _start(side, operator, v0, B.as_rng(rng), failure_probability / max(1, math.prod(batch)))
-    capacity = _capacity(side, maxiter)
-    run, before = NormalLanczos(side, start, capacity=min(capacity, n)), 0
-    upper = np.full(batch, np.inf)
+    vector_bytes = B.numpy_dtype(start.dtype).itemsize * n * max(1, math.prod(batch))
+    capacity = min(n, maxiter, max(2 * _CYCLE, _BASIS_BYTES // max(1, vector_bytes)))
+    policy = "full" if vector_bytes <= _REORTHOGONALIZED_BYTES else "none"
+    run, before, upper = _lanczos(side, start, capacity, policy), 0, np.full(batch, np.inf)
     while True:
-        steps = min(_CYCLE, maxiter - before - run.steps, run.capacity - run.steps)
-        run.expand(steps)
-        alpha, beta, scale = run.coefficients()
-        theta, error = _values_and_errors(alpha, beta)
-        value, error = np.sqrt(theta) * scale, error / 2  # a relative error of the square is twice as large
+        run.expand(min(_CYCLE, maxiter - before - run.steps, capacity - run.steps))
+        pairs = run.ritz(count=_CLUSTER)
+        scale = 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
+        value, error = np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * scale, value_error(pairs) / 2
         if failure_probability and not before:
-            eps = B.eps(side.xp, B.compute_dtype(side.xp, side.dtype))
-            upper = _upper_bounds(alpha, beta, overlap, eps) * scale
+            eps = B.eps(side.xp, run.products.dtype)
+            upper = np.maximum(_upper_bounds(pairs, overlap, eps) * scale, value)
         done = error <= rtol if not failure_probability else upper <= value * (1 + rtol)
+        done = np.asarray(done | np.any(pairs.beta <= 0, axis=-1))
         if enough is not None:
             done = done | enough(value, error, upper)
         spent = before + run.steps
-        exhausted = run.steps >= n or bool(np.all(beta[..., -1] <= 0))
-        if np.all(done) or spent >= maxiter or exhausted:
+        if np.all(done) or spent >= maxiter or run.steps >= n:
             break
-        if run.steps >= run.capacity:
+        if run.steps >= capacity:
             before = spent
-            run = NormalLanczos(side, run.top_vector(), capacity=run.capacity)
-    return LeadingRun(side, run.top_vector(), value, error, upper, failure_probability, 2 * spent, np.asarray(done))
+            run = _lanczos(side, run.vector(pairs.y[..., 0]), capacity, policy)
+    done = done | (run.steps >= n)
+    return LeadingRun(side, run.vector(pairs.y[..., 0]), value, error, upper, failure_probability, 2 * spent, done)
+
+
+def _lanczos(side: LinearOperator, start: Array, capacity: int, policy: str) -> NormalLanczos:
+    return NormalLanczos(side, start, capacity=min(capacity, _RESERVED), reorthogonalize=policy)
 
 
 def _start(
@@ -127,50 +138,26 @@ def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array, dtyp
     return B.cast(xp.broadcast_to(v0, (*operator.batch_shape, v0.shape[-1])), dtype)
 
 
-def _capacity(side: LinearOperator, maxiter: int) -> int:
-    dtype = B.numpy_dtype(B.compute_dtype(side.xp, side.dtype))
-    per_vector = dtype.itemsize * side.shape[-1] * max(1, math.prod(side.batch_shape))
-    return max(2 * _CYCLE, min(maxiter, _BASIS_BYTES // max(1, per_vector)))
-
-
-def _values_and_errors(alpha: np.ndarray, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Largest Ritz value and its estimated relative error, per member of the batch."""
-    batch = alpha.shape[:-1]
-    pairs = [_value_and_error(a, b) for a, b in zip(_flat(alpha), _flat(beta), strict=True)]
-    values, errors = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
-    return values.reshape(batch), errors.reshape(batch)
-
-
-def _flat(coefficients: np.ndarray) -> np.ndarray:
-    return coefficients.reshape(-1, coefficients.shape[-1])
-
-
-def _value_and_error(alpha: np.ndarray, beta: np.ndarray) -> tuple[float, float]:
-    r"""Largest Ritz value of one run and an estimate of its relative error.
+def value_error(pairs: RitzPairs) -> np.ndarray[Any, Any]:
+    r"""Estimated relative error of the largest Ritz value, per member of the batch.
 
     With the j largest Ritz values taken as one cluster of residual norm :math:`\rho_j` and distance :math:`g_j` to the
-    next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never estimated above :math:`\rho_j`).
+    next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never above :math:`\rho_1`).
     """
-    theta, vectors = eigh_tridiagonal(alpha, beta[:-1])
-    theta, last = theta[::-1], vectors[-1, ::-1]
-    top = theta[0]
-    if not top > 0:
-        return 0.0, 0.0
-    residuals = abs(beta[-1]) * np.sqrt(np.cumsum(last**2))
-    gaps = top - theta[1:]
-    rho = residuals[:-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        quadratic = np.where(gaps > rho, rho**2 / gaps, np.inf)
-    error = min(float(residuals[0]), float(np.min(quadratic, initial=np.inf)))
-    return float(top), error / float(top)
+    theta = np.nan_to_num(pairs.theta, nan=0.0)
+    top = theta[..., :1]
+    rho = np.sqrt(np.cumsum(pairs.residual**2, axis=-1))
+    gaps = top - theta[..., 1:]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        quadratic = np.where(gaps > rho[..., :-1], rho[..., :-1] ** 2 / gaps, np.inf)
+        error = np.minimum(rho[..., 0], np.min(quadratic, axis=-1, initial=np.inf))
+        return np.where(top[..., 0] > 0, error / top[..., 0], 0.0)
 
 
-def _upper_bounds(alpha: np.ndarray, beta: np.ndarray, overlap: np.ndarray, eps: float) -> np.ndarray:
+def _upper_bounds(pairs: RitzPairs, overlap: np.ndarray, eps: float) -> np.ndarray[Any, Any]:
     """Square roots of the probabilistic bounds, with first-order rounding of the run."""
-    batch = alpha.shape[:-1]
-    bounds = [
-        lanczos_upper_bound(a, b, float(d))
-        for a, b, d in zip(_flat(alpha), _flat(beta), np.ravel(overlap), strict=True)
-    ]
-    inflated = np.sqrt(np.maximum(bounds, 0.0)) * (1 + 4 * alpha.shape[-1] * eps)
-    return np.asarray(inflated).reshape(batch)
+    batch, k = pairs.alpha.shape[:-1], pairs.alpha.shape[-1]
+    bounds = np.empty(batch)
+    for i in np.ndindex(batch):
+        bounds[i] = lanczos_upper_bound(pairs.alpha[i], pairs.beta[i], float(overlap[i]))
+    return np.asarray(np.sqrt(np.maximum(bounds, 0.0)) * (1 + 4 * k * eps))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 from scipy.special import betaincinv, erfinv
 
-_BISECTIONS = 200
+_NEWTON_STEPS = 60
 _MAX_PLANNED_STEPS = 10**9
 
 
@@ -124,17 +124,16 @@ def lanczos_upper_bound(alpha: np.ndarray, beta: np.ndarray, overlap: float) -> 
     def excess(log_step: float) -> float:
         return float(np.sum(np.log(gaps + math.exp(log_step)))) - target
 
-    # every factor is at least the step itself, so the geometric mean is an upper end
-    high = target / alpha.size
-    low = high - 1.0
-    while excess(low) > 0 and low > high - 1500:
-        low = high - 2 * (high - low)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if middle in (low, high):
+    # with t = theta + exp(s), sum(log(gaps + exp(s))) is increasing and convex in s, and every factor is at least
+    # exp(s): Newton's method from that upper end never falls below the root
+    s = target / alpha.size
+    for _ in range(_NEWTON_STEPS):
+        factors = gaps + math.exp(s)
+        step = (float(np.sum(np.log(factors))) - target) / float(np.sum(math.exp(s) / factors))
+        s -= step
+        if step <= 1e-12 * max(1.0, abs(s)):
             break
-        low, high = (middle, high) if excess(middle) < 0 else (low, middle)
-    return float(theta[-1] + math.exp(high) * (1 + 1e-12) + slack)
+    return float(theta[-1] + math.exp(s) * (1 + 1e-9) + slack)
 
 
 def planned_steps(n: int, rtol: float, failure_probability: float) -> int:

@@ -1,0 +1,14 @@
+"""Start vectors that know where an operator's norm is attained."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from .._typing import Array
+from ..operators import LinearOperator
+
+
+@singledispatch
+def start_vector(operator: LinearOperator) -> Array | None:
+    """Vector (*batch_shape, N) near the leading right singular vector, or None where nothing is known."""
+    return None
