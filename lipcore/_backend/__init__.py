@@ -1,6 +1,7 @@
 """The ground: the only rooms that name an array library. Everything above is plain `xp`."""
 
 from .autodiff import linearize, supports_autodiff
+from .convolution import convolve, convolve_adjoint
 from .foreign import foreign_namespace, is_sparse, standard_namespace
 from .host import (
     cast,
@@ -34,21 +35,28 @@ from .namespace import (
     numpy_dtype,
     real_dtype,
 )
+from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
+from .rows import empty_rows, store_scaled, subtract_combination, sum_squares, work_rows
 
 __all__ = [
+    "PADDING_MODES",
     "adjoint",
     "array_namespace",
     "as_rng",
     "cast",
+    "check_pads",
     "cholesky",
     "common_dtype",
     "compute_dtype",
     "conj",
+    "convolve",
+    "convolve_adjoint",
     "detached",
     "device_of",
     "dtype_name",
     "dtype_named",
+    "empty_rows",
     "eps",
     "foreign_namespace",
     "fori_loop",
@@ -69,14 +77,20 @@ __all__ = [
     "is_traced",
     "linearize",
     "numpy_dtype",
+    "pad",
+    "pad_adjoint",
     "random_normal",
     "real_dtype",
     "set_rows",
     "standard_namespace",
     "stop_gradient",
+    "store_scaled",
+    "subtract_combination",
+    "sum_squares",
     "supports_autodiff",
     "to_float",
     "to_numpy",
     "transpose",
     "triangular_solve",
+    "work_rows",
 ]

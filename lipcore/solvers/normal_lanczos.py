@@ -10,7 +10,7 @@ import scipy.linalg
 from .. import _backend as B
 from .._typing import Array
 from ..operators import LinearOperator
-from .orthogonalization import BREAKDOWN, combine, inner, norms, reciprocal, unit_rows
+from .orthogonalization import BREAKDOWN, combine, inner, reciprocal, unit_rows
 from .scaling import RowProducts
 
 
@@ -73,7 +73,7 @@ class NormalLanczos:
     ``alpha_j = ||c A v_j||^2`` needs no product of its own. Where ``beta_j`` falls to a few roundings of the norm the
     space is invariant: that beta and everything after it are zero, rows of the basis included, and `ritz` knows.
 
-    Cost of one step: one product with A and one with A^H; with "none" about nine passes over a vector; with "full" 2 j more
+    Cost of one step: one product with A and one with A^H; with "none" about nine passes over a vector and no fresh memory; with "full" 2 j more
     in step j. Memory: ``capacity + 1`` vectors. No host read in `expand`; one in the constructor unless
     ``host_scale=False``; one in `ritz`. The recurrence is Lanczos (1950); one full pass after the local one amounts to
     twice is enough (Giraud et al. 2005).
@@ -109,21 +109,15 @@ class NormalLanczos:
             v = self._checked_start(unit_rows(v))
             W = self._start_scaled(v, host_scale)
             real = self.products.real
-            self._V = self._rows(v, self.capacity + 1)
+            self._V = B.empty_rows(v, self.capacity + 1, xp=self.xp)
             self._V = B.set_rows(self._V, 0, v, xp=self.xp)
             column = self.xp.real(v[..., :1]) if B.is_complex(self.xp, v.dtype) else v[..., :1]
-            self._T = self._rows(B.cast(self.xp.concat([column, column], axis=-1), real), self.capacity)
+            self._T = B.empty_rows(B.cast(self.xp.concat([column, column], axis=-1), real), self.capacity, xp=self.xp)
             self._beta = B.cast(column * 0, real)
             self._size = self._beta
         self._pending = W
-
-    def _rows(self, row: Array, count: int) -> Array:
-        """Zero rows like `row`, derived from data so that they lie where it lies."""
-        return self.xp.concat([row * 0] * count, axis=-2) if B.is_sharded(row) else self._fresh(row, count)
-
-    def _fresh(self, row: Array, count: int) -> Array:
-        shape = (*row.shape[:-2], count, row.shape[-1])
-        return self.xp.zeros(shape, dtype=row.dtype, device=B.device_of(row))
+        # results of products are never written over: an operator may answer with its input or with memory of its own
+        self._work = B.work_rows(v, xp=self.xp)
 
     def _checked_start(self, v: Array) -> Array:
         batch, n = self.products.A.shape[:-2], self.products.A.shape[-1]
@@ -175,8 +169,8 @@ class NormalLanczos:
         if steps > self.capacity:
             grown = max(steps, self.capacity + self.capacity // 2)
             extra = grown - self.capacity
-            self._V = self.xp.concat([self._V, self._rows(self._V[..., :1, :], extra)], axis=-2)
-            self._T = self.xp.concat([self._T, self._rows(self._T[..., :1, :], extra)], axis=-2)
+            self._V = self.xp.concat([self._V, B.empty_rows(self._V, extra, xp=self.xp)], axis=-2)
+            self._T = self.xp.concat([self._T, B.empty_rows(self._T, extra, xp=self.xp)], axis=-2)
             self.capacity = grown
 
     def _advance(self, j: Any) -> None:
@@ -188,16 +182,16 @@ class NormalLanczos:
         if self.hermitian:
             alpha = _real_dot(v, W)
         else:
-            alpha = _real_dot(W, W)
+            alpha = B.sum_squares(W, self._scratch(W))
             W = p.rmatmat(W)
         W = self._recurrence(j, v, W, alpha)
-        size = norms(W)
+        size = xp.sqrt(B.sum_squares(W, self._scratch(W)))
         # a running estimate of the norm: row sums of |T|, never below the true scale by more than rounding
         self._size = xp.maximum(self._size, xp.abs(alpha) + size + self._beta)
         keep = size > BREAKDOWN * p.eps * self._size
         self._beta = xp.where(keep, size, xp.zeros_like(size))
         self._T = B.set_rows(self._T, j, xp.concat([alpha, self._beta], axis=-1), xp=xp)
-        self._V = B.set_rows(self._V, j + 1, W * B.cast(reciprocal(size, keep), W.dtype), xp=xp)
+        self._V = B.store_scaled(self._V, j + 1, W, B.cast(reciprocal(size, keep), W.dtype), xp=xp)
 
     def _recurrence(self, j: Any, v: Array, W: Array, alpha: Array) -> Array:
         """``W - alpha v_j - beta v_{j-1}``, then the pass against the whole basis."""
@@ -208,11 +202,18 @@ class NormalLanczos:
             basis = self._V
         else:
             couplings = alpha if j == 0 else xp.concat([self._beta, alpha], axis=-2)
-            W = W - combine(B.cast(couplings, W.dtype), self._V[..., max(0, j - 1) : j + 1, :])
+            local = self._V[..., max(0, j - 1) : j + 1, :]
+            W = B.subtract_combination(W, B.cast(couplings, W.dtype), local, self._work)
             basis = self._V[..., : j + 1, :]
         if self.full:
-            W -= combine(inner(basis, W), basis)
+            W = B.subtract_combination(W, inner(basis, W), basis, self._work)
         return W
+
+    def _scratch(self, W: Array) -> Array | None:
+        """The free half of the workspace, where it fits."""
+        if self._work is None or self._work.shape[-1] != W.shape[-1]:
+            return None
+        return self._work[..., 1:, :]
 
     @property
     def alpha(self) -> Array:

@@ -40,10 +40,7 @@ def combine(coefficients: Array, V: Array) -> Array:
 
 def norms(W: Array) -> Array:
     """Euclidean norms of the rows, shape (..., b, 1)."""
-    xp = B.array_namespace(W)
-    # a product with itself is one pass; vector_norm goes through |.|^2 in memory on some backends
-    squares = xp.real(xp.linalg.vecdot(W, W)) if B.is_complex(xp, W.dtype) else xp.linalg.vecdot(W, W)
-    return xp.sqrt(squares)[..., None]
+    return B.array_namespace(W).sqrt(B.sum_squares(W))
 
 
 def reciprocal(x: Array, keep: Array) -> Array:
@@ -72,8 +69,11 @@ def project_out(V: Array, W: Array) -> tuple[Array, Array]:
 
 
 def gram_rows(W: Array) -> Array:
-    """``<w_i, w_j>``, shape (..., b, b), exactly Hermitian."""
-    return B.gram(B.transpose(W))
+    """``<w_i, w_j>``, shape (..., b, b), exactly Hermitian; its diagonal, all of one sign, by an accurate sum."""
+    xp = B.array_namespace(W)
+    G = B.gram(B.transpose(W))
+    eye = xp.eye(W.shape[-2], dtype=G.dtype, device=B.device_of(W))
+    return G * (1 - eye) + B.cast(B.sum_squares(W), G.dtype) * eye
 
 
 def _spectral_pass(W: Array) -> tuple[Array, Array, Array]:
