@@ -24,7 +24,7 @@ default_role = "literal"  # single backticks in docstrings name arguments
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the Parameters sections say it in words
-numpydoc_show_class_members = False  # hundreds of inherited members on each operator; LinearOperator's page lists them once
+numpydoc_show_class_members = False  # inherited members on each operator; LinearOperator's page lists them
 numpydoc_xref_param_type = False
 
 sphinx_gallery_conf = {
