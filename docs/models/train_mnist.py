@@ -1,6 +1,6 @@
 """Train the small MNIST network kept in this folder and write it as ONNX.
 
-    python train_mnist.py --data DIR [--output mnist_cnn.onnx] [--epochs 3] [--threads 1]
+    python train_mnist.py --data DIR [--output mnist_cnn.onnx] [--epochs 6] [--threads 1]
 
 ``DIR`` holds the four IDX files of MNIST under their usual names, gzipped or not. The network has one layer of every kind
 that the report has to know: a convolution followed by a batch normalisation, strided convolutions, a depthwise one, a
@@ -150,7 +150,7 @@ def to_onnx(network: Network) -> onnx.ModelProto:
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 10])],
         [numpy_helper.from_array(value, name) for name, value in state.items()],
     )
-    model = helper.make_model(graph, producer_name="lipcore docs", opset_imports=[helper.make_opsetid("", 13)])
+    model = helper.make_model(graph, producer_name="lipcore docs", opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the four MNIST IDX files")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("mnist_cnn.onnx"))
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.manual_seed(0)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lipcore.frontends.load import load_weights
-from lipcore.frontends.records import LinearLayer, ModelFormatError, ModelWeights, Remainder
+from lipcore.frontends.records import LinearLayer, ModelFormatError, ModelOptionError, ModelWeights, Remainder
 
-__all__ = ["LinearLayer", "ModelFormatError", "ModelWeights", "Remainder", "load_weights"]
+__all__ = ["LinearLayer", "ModelFormatError", "ModelOptionError", "ModelWeights", "Remainder", "load_weights"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lipcore._typing import Shape
-from lipcore.frontends.records import ModelFormatError, ModelWeights
+from lipcore.frontends.records import ModelFormatError, ModelOptionError, ModelWeights
 
 READABLE = ".onnx, .safetensors, .npz, .pt or .pth"
 PICKLES = (".pkl", ".pickle", ".joblib")
@@ -45,7 +45,8 @@ def load_weights(path: str | os.PathLike[str], *, input_shape: InputShape = None
     Raises
     ------
     ModelFormatError
-        The file is damaged, unsafe, empty or of a format that is not read.
+        The file is damaged, unsafe, empty or of a format that is not read; its subclass ``ModelOptionError`` where
+        `input_shape` or `geometry` does not fit the file.
     OSError
         There is no such file, or it cannot be opened.
     ImportError
@@ -87,7 +88,7 @@ def load_weights(path: str | os.PathLike[str], *, input_shape: InputShape = None
     check_file(file)
     if suffix == ".onnx":
         if geometry:
-            raise ModelFormatError(f"{file}: geometry is for formats without a graph; an ONNX file holds its own")
+            raise ModelOptionError(f"{file}: geometry is for formats without a graph; an ONNX file holds its own")
         from lipcore.frontends.onnx_file import read_onnx
 
         return read_onnx(file, input_shape=input_shape)
@@ -112,7 +113,7 @@ def load_state_dict(file: Path, suffix: str, input_shape: InputShape, geometry: 
     from lipcore.frontends.state_dict import sort_arrays
 
     if input_shape is not None and not isinstance(input_shape, Mapping):
-        raise ModelFormatError(
+        raise ModelOptionError(
             f"{file}: a {suffix} file holds no graph, so one input shape says nothing: "
             "give it by layer, as in --input-shape conv1=3,224,224"
         )

@@ -134,6 +134,10 @@ class ModelWeights:
         )
 
 
+class ModelOptionError(ModelFormatError):
+    """`input_shape` or `geometry` does not fit the file; the message says what would."""
+
+
 def one_line(error: BaseException, limit: int = 160) -> str:
     """First line of an error's message, shortened, for a message of our own."""
     text = " ".join(str(error).split()) or type(error).__name__
