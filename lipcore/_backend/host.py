@@ -54,7 +54,7 @@ def _on_cpu(x: Array) -> Array:
 
 def to_float(x: Array | float) -> float:
     """One scalar on the host (the real part of a complex one)."""
-    if isinstance(x, int | float):
+    if type(x) in (int, float):  # NumPy's scalars are arrays here, so that reads count alike on every backend
         return float(x)
     return float(to_numpy(x).real)
 
@@ -116,7 +116,8 @@ def is_traced(x: Array) -> bool:
     if compat.is_jax_array(x):
         import jax
 
-        return isinstance(x, jax.core.Tracer) and not jax.core.is_concrete(x)
+        # differentiation traces as well, but over values that can be read once the derivative is dropped
+        return isinstance(stop_gradient(x), jax.core.Tracer)
     if compat.is_torch_array(x):
         import torch
 
