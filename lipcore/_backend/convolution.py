@@ -1,0 +1,215 @@
+"""Convolution of images and its adjoint: native on torch and JAX, patch products on NumPy, shifted products elsewhere.
+
+All functions compute what deep learning calls convolution: the cross-correlation
+
+    y[b, o, p] = sum over i, t of kernel[o, i, t] x[b, i, stride p + dilation t - before]
+
+with `x` zero outside. `x` and `kernel` have one dtype.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import array_api_compat as compat
+
+from .._typing import Array, Namespace, Shape
+from . import patches
+from .linalg import conj
+from .namespace import device_of, is_complex, is_jax, is_numpy, is_sharded, is_torch
+from .padding import Pads, pad
+
+
+def convolve(
+    x: Array, kernel: Array, *, stride: Shape, dilation: Shape, groups: int, padding: Pads | None = None
+) -> Array:
+    """Cross-correlation of `x` (b, c_in, *spatial) with `kernel` (c_out, c_in / groups, *k), giving (b, c_out, *out).
+
+    `padding` pads with zeros, one pair (before, after) per spatial axis, without a padded copy where the library can.
+    No product is rounded to TF32 or bfloat16, except under ``torch.compile`` on CUDA, where the process-wide
+    ``torch.backends.cudnn`` setting rules when the compiled program runs.
+    """
+    xp = compat.array_namespace(x, kernel)
+    pads = ((0, 0),) * (x.ndim - 2) if padding is None else padding
+    if is_numpy(xp):
+        return patches.convolve(x, kernel, stride, dilation, groups, pads)
+    if (is_torch(xp) or is_jax(xp)) and is_complex(xp, x.dtype):
+        return _by_real_parts(lambda a, k: _forward(xp, a, k, stride, dilation, groups, pads), x, kernel, xp)
+    return _forward(xp, x, kernel, stride, dilation, groups, pads)
+
+
+def convolve_adjoint(
+    y: Array,
+    kernel: Array,
+    spatial: Shape,
+    *,
+    stride: Shape,
+    dilation: Shape,
+    groups: int,
+    padding: Pads | None = None,
+) -> Array:
+    """Adjoint of `convolve` from images of size `spatial`: `y` (b, c_out, *out) to (b, c_in, *spatial)."""
+    xp = compat.array_namespace(y, kernel)
+    pads = ((0, 0),) * (y.ndim - 2) if padding is None else padding
+    kernel, spatial = conj(kernel), tuple(spatial)
+    if is_numpy(xp):
+        return patches.convolve_transposed(y, kernel, spatial, stride, dilation, groups, pads)
+    if (is_torch(xp) or is_jax(xp)) and is_complex(xp, y.dtype):
+        return _by_real_parts(
+            lambda a, k: _transposed(xp, a, k, spatial, stride, dilation, groups, pads), y, kernel, xp
+        )
+    return _transposed(xp, y, kernel, spatial, stride, dilation, groups, pads)
+
+
+def _forward(xp: Namespace, x: Array, kernel: Array, stride: Shape, dilation: Shape, groups: int, pads: Pads) -> Array:
+    if is_torch(xp):
+        if any(before != after for before, after in pads):
+            x, pads = pad(x, pads), ((0, 0),) * len(pads)
+        return _torch_convolution(x, kernel, stride, [before for before, _ in pads], dilation, None, groups)
+    if is_jax(xp):
+        from jax import lax
+
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            stride,
+            pads,
+            rhs_dilation=dilation,
+            feature_group_count=groups,
+            precision=lax.Precision.HIGHEST,
+        )
+    return _forward_by_shifts(xp, pad(x, pads), kernel, stride, dilation, groups)
+
+
+def _transposed(
+    xp: Namespace,
+    y: Array,
+    kernel: Array,
+    spatial: Shape,
+    stride: Shape,
+    dilation: Shape,
+    groups: int,
+    pads: Pads,
+) -> Array:
+    if is_torch(xp):
+        symmetric = all(before == after for before, after in pads)
+        inner = [before if symmetric else 0 for before, _ in pads]
+        rest = [
+            n + sum(pair) - (d * (k - 1) + 1 + (m - 1) * s)  # pixels that no window covers
+            for n, pair, d, k, m, s in zip(spatial, pads, dilation, kernel.shape[2:], y.shape[2:], stride, strict=True)
+        ]
+        x = _torch_convolution(y, kernel, stride, inner, dilation, rest, groups)
+        return x if symmetric else x[_inside(spatial, pads)]
+    if is_jax(xp):
+        return _transposed_jax(y, kernel, spatial, stride, dilation, groups, pads)
+    full = tuple(n + sum(pair) for n, pair in zip(spatial, pads, strict=True))
+    return _transposed_by_shifts(xp, y, kernel, full, stride, dilation, groups)[_inside(spatial, pads)]
+
+
+def _inside(spatial: Shape, pads: Pads) -> tuple[Any, ...]:
+    return (..., *(slice(before, before + n) for n, (before, _) in zip(spatial, pads, strict=True)))
+
+
+def _by_real_parts(real_map: Any, x: Array, kernel: Array, xp: Namespace) -> Array:
+    """Complex convolution through real ones.
+
+    Four real products: the three-product scheme of the libraries' own complex convolutions loses the small part of a
+    result whose other part is large.
+    """
+    parts = xp.concat([xp.real(x), xp.imag(x)], axis=0)
+    by_real, by_imag = real_map(parts, xp.real(kernel)), real_map(parts, xp.imag(kernel))
+    b = x.shape[0]
+    real, imag = by_real[:b, ...] - by_imag[b:, ...], by_real[b:, ...] + by_imag[:b, ...]
+    if is_torch(xp):
+        import torch
+
+        return torch.complex(real, imag)
+    from jax import lax
+
+    return lax.complex(real, imag)
+
+
+def _torch_convolution(
+    x: Array,
+    kernel: Array,
+    stride: Shape,
+    padding: list[int],
+    dilation: Shape,
+    output_padding: list[int] | None,
+    groups: int,
+) -> Array:
+    """Convolution, or, with `output_padding`, transposed convolution."""
+    import torch
+
+    transposed = output_padding is not None
+    options = [list(stride), padding, list(dilation), transposed, output_padding or [0] * len(stride), groups]
+    if not x.is_cuda or is_sharded(x):
+        return torch.ops.aten.convolution(x, kernel, None, *options)
+    # This form takes the permission for TF32 per call; the public one follows a setting of the whole process,
+    # which allows it unless the user forbids it. The derivative still follows that setting.
+    if torch.compiler.is_compiling():
+        benchmark, deterministic = False, False
+    else:
+        benchmark, deterministic = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    return torch.ops.aten._convolution(x, kernel, None, *options, benchmark, deterministic, True, False)
+
+
+def _transposed_jax(
+    y: Array, kernel: Array, spatial: Shape, stride: Shape, dilation: Shape, groups: int, pads: Pads
+) -> Array:
+    from jax import lax
+    from jax import numpy as jnp
+
+    c_out, c_in, *taps = kernel.shape
+    turned = jnp.flip(kernel, axis=tuple(range(2, kernel.ndim))).reshape(groups, c_out // groups, c_in, *taps)
+    turned = jnp.swapaxes(turned, 1, 2).reshape(groups * c_in, c_out // groups, *taps)
+    before = [d * (k - 1) - p for d, k, (p, _) in zip(dilation, taps, pads, strict=True)]
+    after = [
+        n - 1 - (m - 1) * s + d * (k - 1) - b  # what makes the result `spatial` long; negative where it crops
+        for n, m, s, d, k, b in zip(spatial, y.shape[2:], stride, dilation, taps, before, strict=True)
+    ]
+    return lax.conv_general_dilated(
+        y,
+        turned,
+        (1,) * len(taps),
+        list(zip(before, after, strict=True)),
+        lhs_dilation=stride,
+        rhs_dilation=dilation,
+        feature_group_count=groups,
+        precision=lax.Precision.HIGHEST,
+    )
+
+
+def _windows(taps: Shape, size: Shape, stride: Shape, dilation: Shape) -> list[tuple[Shape, tuple[Any, ...]]]:
+    """Each tap with the pixels that it meets."""
+    found = []
+    for tap in itertools.product(*map(range, taps)):
+        numbers = zip(tap, dilation, stride, size, strict=True)
+        found.append((tap, (..., *(slice(t * d, t * d + s * (m - 1) + 1, s) for t, d, s, m in numbers))))
+    return found
+
+
+def _forward_by_shifts(xp: Namespace, x: Array, kernel: Array, stride: Shape, dilation: Shape, groups: int) -> Array:
+    batch, (c_out, c_in, *taps) = x.shape[0], kernel.shape
+    size = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], taps, stride, dilation, strict=True))
+    y = None
+    for tap, window in _windows(tuple(taps), size, stride, dilation):
+        matrix = xp.reshape(kernel[(..., *tap)], (groups, c_out // groups, c_in))
+        term = xp.matmul(matrix, xp.reshape(x[window], (batch, groups, c_in, math.prod(size))))
+        y = term if y is None else y + term
+    return xp.reshape(y, (batch, c_out, *size))
+
+
+def _transposed_by_shifts(
+    xp: Namespace, y: Array, kernel: Array, full: Shape, stride: Shape, dilation: Shape, groups: int
+) -> Array:
+    batch, (c_out, c_in, *taps) = y.shape[0], kernel.shape
+    size = tuple(y.shape[2:])
+    flat = xp.reshape(y, (batch, groups, c_out // groups, math.prod(size)))
+    x = xp.zeros((batch, groups * c_in, *full), dtype=y.dtype, device=device_of(y))
+    for tap, window in _windows(tuple(taps), size, stride, dilation):
+        matrix = xp.matrix_transpose(xp.reshape(kernel[(..., *tap)], (groups, c_out // groups, c_in)))
+        x[window] += xp.reshape(xp.matmul(matrix, flat), (batch, groups * c_in, *size))
+    return x
