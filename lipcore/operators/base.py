@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
-import array_api_compat.numpy as numpy_namespace
 import numpy as np
 
 from .. import _backend as B
@@ -100,11 +100,13 @@ class LinearOperator:
         for name, function in given.items():
             if not (callable(function) or (function is None and name != "matvec")):
                 raise TypeError(f"`{name}` must be callable, got {type(function).__name__}")
-        xp = numpy_namespace if xp is None else xp
+        xp = B.standard_namespace(xp)
         shape = _checked_shape(shape)
         if dtype is None:
             probe = xp.zeros((*shape[:-2], shape[-1]), dtype=_default_float(xp, device), device=device)
-            dtype = matvec(probe).dtype
+            dtype = getattr(matvec(probe), "dtype", None)
+            if dtype is None:
+                raise TypeError("`matvec` must return an array; say what it computes with `dtype` if it cannot yet run")
         self._functions = given
         self._setup(shape, dtype=dtype, xp=xp, device=device)
 
@@ -130,6 +132,13 @@ class LinearOperator:
         for name, tensor, size in (("domain_shape", self.domain_shape, -1), ("range_shape", self.range_shape, -2)):
             if math.prod(tensor) != self.shape[size]:
                 raise ValueError(f"`{name}` {tensor} does not hold {self.shape[size]} entries")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # modules do not pickle; their names do
+        return {**self.__dict__, "xp": self.xp.__name__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, xp=importlib.import_module(state["xp"]))
 
     # The two hooks ---------------------------------------------------------------------------------------------------
 
