@@ -44,7 +44,7 @@ from .lag_gram import LagGram
 from .peaks import Peak, polish, separated
 from .symbol import Symbol
 
-__all__ = ["Cells", "Supremum", "cover", "supremum"]
+__all__ = ["Cells", "Supremum", "cover", "first_peaks", "level_above", "supremum"]
 
 _ANGLE_SLACK = 1e-12
 
@@ -121,7 +121,8 @@ def cover(weights: np.ndarray, radius: float, groups: int = 1, *, half: bool = F
     counts = np.maximum(1, np.ceil(np.pi * weights / (radius * share) - 1e-9)).astype(np.int64)
     if dimension > 1:
         counts[order[:2]] *= 2
-    index = np.array(list(itertools.product(*(range(c) for c in counts))), dtype=np.int64).reshape(-1, dimension)
+    index = np.array(list(itertools.product(*(range(c) for c in counts))), dtype=np.int64)
+    index = index.reshape(int(np.prod(counts)), dimension)
     frame = np.diag(np.pi / counts) if dimension else np.zeros((0, 0))
     if dimension > 1:
         a, b = order[:2]
@@ -212,7 +213,7 @@ def supremum(
         known, typical = sorted(peaks, key=lambda p: -p.lower), 0.9
     else:
         known, typical = first_peaks(gram, rtol)
-    tau = _level(known[0].lower, rtol)
+    tau = level_above(known[0].lower, rtol)
     cells = cover(symbol.weights, _first_radius(typical), symbol.groups, half=symbol.is_real)
     while True:
         radius = cells.radius(symbol.weights)
@@ -220,7 +221,7 @@ def supremum(
         if not len(cells):
             return Supremum(known[0].lower, tau, known, gram.evaluations - before)
         known = _improved(gram, cells, known, rtol)
-        tau = max(tau, _level(known[0].lower, rtol))
+        tau = max(tau, level_above(known[0].lower, rtol))
         children = len(cells) * 2**symbol.dimension
         # Cells this small resist because of rounding (or ties within rtol), not because of their size.
         settled = np.sin(min(radius, 1.5)) ** 2 <= 0.01 * rtol
@@ -248,7 +249,8 @@ def _first_radius(typical: float) -> float:
     return float(np.clip(0.9 * np.arccos(min(typical, 1.0)), 0.1, np.pi / 4))
 
 
-def _level(lower: float, rtol: float) -> float:
+def level_above(lower: float, rtol: float) -> float:
+    """``lower (1 + rtol)``, rounded so that it does not exceed that."""
     return lower * (1 + rtol) * (1 - 4e-16)
 
 

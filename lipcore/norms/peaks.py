@@ -9,7 +9,7 @@ import numpy as np
 
 from .symbol import Symbol
 
-__all__ = ["Peak", "largest_pairs", "polish", "separated"]
+__all__ = ["Peak", "largest_pairs", "polish", "separated", "top_vector"]
 
 _EIGH_SIZE = 16
 _STEPS = 10
@@ -86,7 +86,7 @@ def _lanczos(
     return values[:, -1], pairs.astype(np.complex128)
 
 
-def _top_vector(matrix: np.ndarray, start: np.ndarray, rtol: float) -> np.ndarray:
+def top_vector(matrix: np.ndarray, start: np.ndarray, rtol: float) -> np.ndarray:
     """Top right singular vector of one matrix, warm-started, until its norm settles to a small part of `rtol`."""
     if min(matrix.shape) <= _EIGH_SIZE:
         return np.asarray(np.linalg.svd(matrix, full_matrices=False)[2][0].conj())
@@ -133,7 +133,7 @@ def polish(symbol: Symbol, group: int, angle: np.ndarray, vector: np.ndarray, rt
     BFGS in the coordinates ``w_a theta_a``, in which ``|d^2 ||S||^2| <= 2 ||S||^2`` (Bernstein), so that the first step
     ``gradient / (2 ||S||^2)`` cannot overshoot a fixed singular vector's polynomial. The gradient is that of ``||S(theta) x||^2`` at fixed x.
     """
-    x = _top_vector(symbol.evaluate(group, angle[None])[0], vector, rtol)
+    x = top_vector(symbol.evaluate(group, angle[None])[0], vector, rtol)
     if symbol.dimension == 0:
         return Peak(symbol.lower_bound(group, angle, x), group, angle, x)
     value, slope = _value_and_slope(symbol, group, angle, x)
@@ -146,7 +146,7 @@ def polish(symbol: Symbol, group: int, angle: np.ndarray, vector: np.ndarray, rt
             break
         step *= min(1.0, 0.5 / max(float(np.max(np.abs(step))), 1e-300))
         trial = angle + step / symbol.weights
-        x_trial = _top_vector(symbol.evaluate(group, trial[None])[0], x, rtol)
+        x_trial = top_vector(symbol.evaluate(group, trial[None])[0], x, rtol)
         new_value, new_slope = _value_and_slope(symbol, group, trial, x_trial)
         change = slope - new_slope
         curvature = float(change @ step)
