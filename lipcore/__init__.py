@@ -4,6 +4,8 @@ __version__ = "0.1.0"
 
 from .operators import (
     BlockDiagonal,
+    Convolution,
+    ConvolutionTranspose,
     Dense,
     Diagonal,
     HStack,
@@ -19,6 +21,8 @@ from .operators import (
 
 __all__ = [
     "BlockDiagonal",
+    "Convolution",
+    "ConvolutionTranspose",
     "Dense",
     "Diagonal",
     "HStack",

@@ -125,7 +125,7 @@ def _gather(x: Array, kernel: Array, size: Shape, stride: Shape, dilation: Shape
     rows = c_in * math.prod(taps)
     matrix = kernel.reshape(groups, c_out // groups, rows)
     steps = x.strides[2:]
-    patches = as_strided(
+    patches: Array = as_strided(
         x,
         (batch, groups, c_in, *taps, *size),
         (

@@ -3,6 +3,8 @@
 from .base import LinearOperator
 from .block_diagonal import BlockDiagonal
 from .checks import check_adjoint
+from .convolution import Convolution
+from .convolution_transpose import ConvolutionTranspose
 from .dense import Dense
 from .diagonal import Diagonal
 from .identity import Identity
@@ -14,6 +16,8 @@ from .stack import HStack, VStack
 
 __all__ = [
     "BlockDiagonal",
+    "Convolution",
+    "ConvolutionTranspose",
     "Dense",
     "Diagonal",
     "HStack",
