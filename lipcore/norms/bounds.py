@@ -13,23 +13,10 @@ import numpy as np
 from .._typing import Array
 from . import rounding as r
 from . import scaling as s
+from .bounds_fields import KINDS, frozen, number, probability, rounded, text, weakest
 from .interval import Interval, absolute, difference_or_sum, maximum, meet, root_sum_squares
 
 __all__ = ["KINDS", "Bounds", "weakest"]
-
-KINDS = ("rigorous", "analytic", "probabilistic", "estimate")
-"""The kinds of bound, strongest first."""
-
-
-def weakest(kinds: Sequence[str]) -> str:
-    """The kind of a statement that rests on statements of these kinds.
-
-    Examples
-    --------
-    >>> weakest(["rigorous", "probabilistic", "analytic"])
-    'probabilistic'
-    """
-    return max(kinds, key=KINDS.index, default="rigorous")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,25 +94,32 @@ class Bounds:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"`kind` must be one of {', '.join(map(repr, KINDS))}, got {self.kind!r}")
-        ends = [_number(self.lower, "lower"), _number(self.upper, "upper")]
-        if self.log2_lower is None or self.log2_upper is None:
-            if self.log2_lower is not None or self.log2_upper is not None:
-                raise ValueError("give both `log2_lower` and `log2_upper`, or neither")
-            # Infinity as a lower bound is an overflow: the norm of a finite operator is a finite number.
-            ends[0] = np.minimum(ends[0], s.LARGEST)
-            ends += [np.asarray(s.log2_down(ends[0])), np.asarray(s.log2_up(ends[1]))]
-        else:
-            ends += [np.asarray(x, dtype=np.float64) for x in (self.log2_lower, self.log2_upper)]
-        ends = list(np.broadcast_arrays(*ends))
+        ends = self._ends()
         for low, high, name in ((ends[0], ends[1], ""), (ends[2], ends[3], "log2_")):
             if not np.all(low <= high):
-                at = np.unravel_index(int(np.argmin(low <= high)), low.shape)
-                got = f"{float(low[at])} > {float(high[at])}"
+                at = int(np.argmin(low <= high))
+                got = f"{np.ravel(low)[at]} > {np.ravel(high)[at]}"
                 raise ValueError(f"`{name}lower` must not exceed `{name}upper`, got {got}")
         for name, value in zip(_NUMBERS, ends, strict=True):
-            object.__setattr__(self, name, _frozen(value))
-        object.__setattr__(self, "failure_probability", _probability(self.kind, self.failure_probability))
-        object.__setattr__(self, "converged", _frozen(np.broadcast_to(np.asarray(self.converged, bool), ends[0].shape)))
+            object.__setattr__(self, name, frozen(value))
+        object.__setattr__(self, "failure_probability", probability(self.kind, self.failure_probability))
+        if type(self.converged) is not bool or self.batch_shape:
+            converged = np.broadcast_to(np.asarray(self.converged, dtype=bool), self.batch_shape)
+            object.__setattr__(self, "converged", frozen(converged))
+
+    def _ends(self) -> list[Array]:
+        """The four numbers, checked, of one shape."""
+        logs = (self.log2_lower, self.log2_upper)
+        if (logs[0] is None) != (logs[1] is None):
+            raise ValueError("give both `log2_lower` and `log2_upper`, or neither")
+        # Infinity as a lower bound is an overflow: the norm of a finite operator is a finite number.
+        lower, upper = np.minimum(number(self.lower, "lower"), s.LARGEST), number(self.upper, "upper")
+        if lower.ndim == upper.ndim == 0:
+            lower, upper = float(lower), float(upper)
+        logs = (s.log2_down(lower), s.log2_up(upper)) if logs[0] is None else logs
+        if type(lower) is float and all(type(x) is float for x in logs):
+            return [lower, upper, *logs]
+        return list(np.broadcast_arrays(lower, upper, *(np.asarray(x, dtype=np.float64) for x in logs)))
 
     @property
     def interval(self) -> Interval:
@@ -168,7 +162,7 @@ class Bounds:
         """``upper - lower``, rounded up."""
         with np.errstate(all="ignore"):
             gap = np.subtract(self.upper, self.lower)
-            return _frozen(np.where(gap == 0, 0.0, np.nextafter(gap, np.inf)))
+            return frozen(np.where(gap == 0, 0.0, np.nextafter(gap, np.inf)))
 
     @property
     def relative_width(self) -> Array:
@@ -178,7 +172,7 @@ class Bounds:
             by_logs = -np.expm1(-math.log(2) * np.subtract(self.log2_upper, self.log2_lower)) * (1 + r.LIBM)
             extreme = np.isinf(self.upper) | np.less(self.upper, 2.0**-1000)
             width = np.where(extreme & np.isfinite(by_logs), by_logs, direct)
-            return _frozen(np.where(np.equal(self.upper, 0), 0.0, np.fmin(width, 1.0)))
+            return frozen(np.where(np.equal(self.upper, 0), 0.0, np.fmin(width, 1.0)))
 
     def __getitem__(self, index: Any) -> Bounds:
         """The bounds of some members of the stack."""
@@ -250,6 +244,33 @@ class Bounds:
             raise ValueError(f"{self!r} and {other!r} do not meet: they do not bound the same norm")
         return _joined((self, other), both, self.method or other.method)
 
+    def weakened(self, kind: str, *, method: str = "", matvecs: int = 0, failure_probability: float = 0.0) -> Bounds:
+        """The same numbers as a weaker statement, since what they were computed from is only known as well as that.
+
+        Parameters
+        ----------
+        kind : str
+            At most as strong as the present one; the weaker of the two counts.
+        method : str, optional
+            Replaces the present one if given.
+        matvecs : int
+            Products to add to the count.
+        failure_probability : float
+            To add to the present one, for a probabilistic statement.
+
+        Returns
+        -------
+        Bounds
+        """
+        risk = min(1.0, r.add_up(self.failure_probability, failure_probability))
+        return replace(
+            self,
+            kind=weakest([self.kind, kind]),
+            failure_probability=risk,
+            method=method or self.method,
+            matvecs=self.matvecs + matvecs,
+        )
+
     def __mul__(self, other: Any) -> Bounds:
         if isinstance(other, Bounds):
             return _joined((self, other), self.interval.times(other.interval), "product")
@@ -297,12 +318,12 @@ class Bounds:
         raise TypeError("Bounds are two numbers, not one: take .lower or .upper")
 
     def __repr__(self) -> str:
-        text = f"Bounds({_text(self.lower)}, {_text(self.upper)}, kind={self.kind!r}"
+        shown = f"Bounds({text(self.lower)}, {text(self.upper)}, kind={self.kind!r}"
         if self.kind == "probabilistic":
-            text += f", failure_probability={self.failure_probability:.6g}"
+            shown += f", failure_probability={self.failure_probability:.6g}"
         if self.ord != 2:
-            text += f", ord={self.ord!r}"
-        return text + (")" if np.all(self.converged) else ", converged=False)")
+            shown += f", ord={self.ord!r}"
+        return shown + (")" if np.all(self.converged) else ", converged=False)")
 
     def __str__(self) -> str:
         note = self.kind
@@ -313,7 +334,7 @@ class Bounds:
         if self.batch_shape:
             whole = f" in [{np.min(self.lower, initial=np.inf):.6g}, {np.max(self.upper, initial=0.0):.6g}]"
             return f"bounds of {np.size(self.lower)} norms{whole if np.size(self.lower) else ''} ({note})"
-        return f"[{_rounded(self.lower, self.log2_lower, -1)}, {_rounded(self.upper, self.log2_upper, 1)}] ({note})"
+        return f"[{rounded(self.lower, self.log2_lower, -1)}, {rounded(self.upper, self.log2_upper, 1)}] ({note})"
 
 
 _NUMBERS = ("lower", "upper", "log2_lower", "log2_upper")
@@ -339,50 +360,3 @@ def _joined(every: Sequence[Bounds], numbers: Interval, method: str) -> Bounds:
         log2_lower=numbers.log2_lower,
         log2_upper=numbers.log2_upper,
     )
-
-
-def _number(x: Array, name: str) -> Array:
-    """Nonnegative float64 array from what was given as a bound."""
-    value = np.asarray(x)
-    if value.dtype.kind not in "biuf":
-        raise TypeError(f"`{name}` must be a real number or an array of them, got {type(x).__name__}")
-    value = value.astype(np.float64, copy=False)
-    if not np.all(value >= 0):
-        bad = value[~(value >= 0)].flat[0]
-        raise ValueError(f"`{name}` must be nonnegative and not NaN, got {float(bad)}")
-    return value
-
-
-def _frozen(value: Array) -> Array:
-    """A Python scalar, or a read-only array."""
-    if np.ndim(value) == 0:
-        return value.item()
-    value = np.array(value)
-    value.flags.writeable = False
-    return value
-
-
-def _probability(kind: str, p: float) -> float:
-    if not 0 <= p <= 1:
-        raise ValueError(f"`failure_probability` must lie between 0 and 1, got {p!r}")
-    if kind == "estimate":
-        return 1.0
-    if (p > 0) != (kind == "probabilistic"):
-        wanted = "above 0" if kind == "probabilistic" else "0"
-        raise ValueError(f"`failure_probability` of a bound of kind {kind!r} must be {wanted}, got {p!r}")
-    return float(p)
-
-
-def _text(x: Array) -> str:
-    return np.array2string(x, separator=", ", threshold=20) if np.ndim(x) else repr(x)
-
-
-def _rounded(x: float, log2: float, sign: int) -> str:
-    """Six digits, rounded outward; a power of two where no float holds the bound."""
-    if (math.isinf(x) or (x > 2.0**1020 and sign < 0) or x < 2.0**-1020) and math.isfinite(log2):
-        return f"2^{math.nextafter(round(log2, 3), sign * math.inf):.3f}" if abs(log2) < 1e6 else f"2^{log2:.6g}"
-    text = f"{x:.6g}"
-    if math.isinf(x) or (float(text) - x) * sign >= 0:
-        return text
-    step = 10.0 ** (math.floor(math.log10(x)) - 5)
-    return f"{x + sign * step:.6g}"

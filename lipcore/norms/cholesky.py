@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,19 @@ from . import rounding as r
 from . import scaling as s
 from .error_budget import ErrorBudget
 
-__all__ = ["GramCertificate", "norm_at_most"]
+__all__ = ["norm_at_most"]
 
 # Sizes beyond which entries are scaled: squares and their products stay far from the ends of the range within.
 _SAFE_EXPONENT = {"float64": 100, "float32": 20}
 _CHUNK_BYTES = 2**25
-_CODES = {("float32", False): "s", ("float64", False): "d", ("float32", True): "c", ("float64", True): "z"}
-_DTYPES = {key: np.dtype({"s": "f4", "d": "f8", "c": "c8", "z": "c16"}[code]) for key, code in _CODES.items()}
+CODES = {("float32", False): "s", ("float64", False): "d", ("float32", True): "c", ("float64", True): "z"}
+_DTYPES = {key: np.dtype({"s": "f4", "d": "f8", "c": "c8", "z": "c16"}[code]) for key, code in CODES.items()}
 
 
 def norm_at_most(
     matrices: Array, thresholds: Array, *, precision: str = "float64", perturbation: Array = 0.0
 ) -> np.ndarray[Any, Any]:
-    """Prove ``||A||_2 <= theta``, for each matrix of a stack.
+    r"""Prove ``||A||_2 <= theta``, for each matrix of a stack.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def norm_at_most(
     Notes
     -----
     Each matrix is scaled by a power of two, exactly, so that nothing overflows; the Gram matrix of the smaller side is
-    formed; Cholesky of :math:`(\\theta^2 - e) I - G` runs to completion only if that is positive definite up to its
+    formed; Cholesky of :math:`(\theta^2 - e) I - G` runs to completion only if that is positive definite up to its
     rounding errors, which e covers (Rump, "Verification of positive definiteness", BIT 46, 2006). `error_budget`
     derives e. Cost with n the smaller side: m n^2 for the product and n^3 / 3 for the factorisation, in
     multiplications and additions; complex ones are four real ones.
@@ -77,7 +78,7 @@ def norm_at_most(
     array([ True,  True,  True])
     """
     xp = B.array_namespace(matrices, name="matrices")
-    _check_matrices(xp, matrices)
+    check_matrices(xp, matrices)
     if precision not in r.UNIT:
         raise ValueError(f"`precision` must be 'float64' or 'float32', got {precision!r}")
     batch = tuple(matrices.shape[:-2])
@@ -97,7 +98,8 @@ def norm_at_most(
     return np.asarray(proved).reshape(batch)
 
 
-def _check_matrices(xp: Any, matrices: Array) -> None:
+def check_matrices(xp: Any, matrices: Array) -> None:
+    """Raise for what is no stack of floating matrices."""
     if not B.is_floating(xp, matrices.dtype):
         raise TypeError(f"`matrices` must be real or complex floating, got {matrices.dtype}: convert them first")
     if matrices.ndim < 2:
@@ -129,13 +131,20 @@ def scale_exponents(largest: Array, precision: str) -> Array:
 
 def effective_thresholds(theta: Array, slack: Array, e: Array, shape: tuple[int, ...]) -> Array:
     """Thresholds for the scaled matrices: less the perturbation, and less what scaling down may lose to underflow."""
-    lost = np.where(e > 0, 4 * np.sqrt(float(shape[-1] * shape[-2])) * r.ETA["float64"], 0.0)
+    if not np.any(e) and not np.any(slack):
+        return theta
+    lost = np.where(e > 0, scaling_loss(shape), 0.0)
     scaled = np.where(theta > 0, s.ldexp_down(np.maximum(theta, 0.0), -e), theta)
     total = r.add_up(s.ldexp_up(slack, -e), lost)
     with np.errstate(invalid="ignore"):
         rest = np.where(total == 0, scaled, np.nextafter(scaled - total, -np.inf))
     # Infinity minus infinity: an unknown perturbation proves nothing.
-    return np.where(np.isnan(rest) | np.isinf(total), -1.0, np.where(np.isinf(theta), np.inf, rest))
+    return np.where(np.isinf(total), -1.0, np.where(np.isinf(theta), np.inf, rest))
+
+
+def scaling_loss(shape: tuple[int, ...], precision: str = "float64") -> float:
+    """Spectral norm of what underflow may take when a matrix of this shape is scaled down or converted."""
+    return 4.0 * math.sqrt(float(shape[-1] * shape[-2])) * r.ETA[precision]
 
 
 def _on_host(stack: Array, theta: Array, slack: Array, precision: str) -> Array:
@@ -160,41 +169,43 @@ def _chunk_on_host(stack: Array, theta: Array, slack: Array, precision: str) -> 
     proved = (largest == 0) & (theta >= 0)
     if todo.size == 0:
         return proved
-    matrices = _working_copy(stack[todo], e[todo], precision)
-    budget = _budget(stack, precision)
-    code = _CODES[precision, budget.is_complex]
-    grams = [_negative_gram(a, code) for a in matrices]
+    matrices = working_copy(stack[todo], e[todo], precision)
+    budget = budget_of(stack, precision)
+    code = CODES[precision, budget.is_complex]
+    grams = [negative_gram(a, code) for a in matrices]
     diagonals = -np.stack([g.diagonal().real for g in grams]).astype(np.float64)
-    frobenius = r.sqrt_up(budget.squared_frobenius(diagonals))
+    traces = np.sum(diagonals, axis=-1)
+    frobenius = r.sqrt_up(budget.squared_frobenius(traces))
     limits = theta[todo]
     if precision == "float32":
         limits = _less_conversion(limits, frobenius, stack, e[todo])
-    by_frobenius = limits >= frobenius
-    limits = np.where(by_frobenius, 0.0, np.maximum(limits, 0.0))
-    shifts = budget.shift(limits, diagonals)
-    proved[todo] = by_frobenius
-    for i, g, t, d, done in zip(todo, grams, shifts, diagonals, by_frobenius, strict=True):
-        if not done and t > 0:
-            proved[i] = _factors(g, t, d, code)
+    simple = limits >= frobenius
+    proved[todo] = simple
+    limits = np.where(simple, 0.0, np.maximum(limits, 0.0))
+    shifts = budget.shift(limits, traces)
+    for i, g, t, d in zip(todo, grams, shifts, diagonals, strict=True):
+        if t > 0:
+            proved[i] = factors(g, t, d, code)
     return proved
 
 
 def _less_conversion(limits: Array, frobenius: Array, stack: Array, e: Array) -> Array:
     """Thresholds less what rounding the entries to float32 may have changed the norm by."""
-    underflow = 4 * np.sqrt(float(stack.shape[-1] * stack.shape[-2])) * r.ETA["float32"]
+    underflow = scaling_loss(stack.shape, "float32")
     if stack.dtype.itemsize <= (8 if stack.dtype.kind == "c" else 4):
         lost = np.where(e > 0, underflow, 0.0)  # exact, unless scaled down
     else:
-        lost = r.add_up(r.mul_up(r.mul_up(frobenius, 1.01), r.UNIT["float32"]), underflow)
+        lost = 1.01 * frobenius * r.UNIT["float32"] + underflow
     return np.where((limits == np.inf) | (lost == 0), limits, np.nextafter(limits - lost, -np.inf))
 
 
-def _budget(stack: Array, precision: str) -> ErrorBudget:
+def budget_of(stack: Array, precision: str) -> ErrorBudget:
+    """Error terms for the matrices of a stack."""
     m, n = stack.shape[-2:]
     return ErrorBudget(max(m, n), min(m, n), stack.dtype.kind == "c", precision)
 
 
-def _working_copy(stack: Array, e: Array, precision: str) -> Array:
+def working_copy(stack: Array, e: Array, precision: str) -> Array:
     """The matrices divided by ``2^e``, in the format of the certificate."""
     is_complex = stack.dtype.kind == "c"
     dtype = _DTYPES[precision, is_complex]
@@ -204,7 +215,7 @@ def _working_copy(stack: Array, e: Array, precision: str) -> Array:
     return s.scale_by_power(wide, -e).astype(dtype, copy=False)
 
 
-def _negative_gram(a: Array, code: str) -> Array:
+def negative_gram(a: Array, code: str) -> Array:
     """Upper triangle, column-major, of minus the Gram matrix of the smaller side, or of its conjugate."""
     rank_k = getattr(scipy.linalg.blas, code + ("herk" if code in "cz" else "syrk"))
     m, n = a.shape
@@ -216,7 +227,7 @@ def _negative_gram(a: Array, code: str) -> Array:
     return rank_k(-1.0, columns, trans=(2 if code in "cz" else 1) if wanted else 0, lower=0)
 
 
-def _factors(negative: Array, t: float, diagonal: Array, code: str) -> bool:
+def factors(negative: Array, t: float, diagonal: Array, code: str) -> bool:
     """Whether Cholesky of ``t I - G`` runs to completion; overwrites `negative`, which holds -G."""
     n = negative.shape[0]
     single = code in "sc"
@@ -227,88 +238,3 @@ def _factors(negative: Array, t: float, diagonal: Array, code: str) -> bool:
     negative.T.reshape(-1)[:: n + 1] = pivots
     factor, info = getattr(scipy.linalg.lapack, code + "potrf")(negative, lower=0, clean=0, overwrite_a=1)
     return info == 0 and bool(np.all(np.isfinite(factor.diagonal())))
-
-
-class GramCertificate:
-    """The Gram matrix of one matrix, formed once, and thresholds certified with it for one factorisation each.
-
-    Parameters
-    ----------
-    a : ndarray, shape (m, n)
-        Real or complex floating NumPy array, certified in float64.
-
-    Attributes
-    ----------
-    exponent : int
-        The matrix was divided by ``2^exponent``; everything below is about the scaled one.
-    size : int
-        Order of the Gram matrix: the smaller side.
-    frobenius : float
-        Upper bound of the Frobenius norm.
-    factor : ndarray or None
-        Upper triangular Cholesky factor R of the last threshold proved, ``R^H R`` close to ``theta^2 I - G``; the
-        strict lower triangle holds anything.
-
-    Raises
-    ------
-    ValueError
-        If `a` is not a finite matrix.
-
-    Notes
-    -----
-    Row-major matrices with m >= n, and column-major ones with m < n, have the complex conjugate Gram matrix here, which
-    has the same eigenvalues.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from lipcore.norms.cholesky import GramCertificate
-    >>> gram = GramCertificate(np.array([[3.0, 1.0], [4.0, 1.0]]))
-    >>> [gram.norm_at_most(theta) for theta in (5.1, 5.2, 6.0)]
-    [False, True, True]
-    """
-
-    def __init__(self, a: np.ndarray[Any, Any]) -> None:
-        if getattr(a, "ndim", 0) != 2 or a.dtype.kind not in "fc":
-            raise ValueError(f"`a` must be a floating NumPy matrix, got {type(a).__name__}")
-        largest = s.largest(a[None]) if a.size else np.zeros(1)
-        check_finite(largest)
-        self.exponent = int(scale_exponents(largest, "float64")[0])
-        self.size = min(a.shape)
-        self._budget = _budget(a, "float64")
-        self._code = _CODES["float64", self._budget.is_complex]
-        self._lost = 4 * np.sqrt(float(a.size)) * r.ETA["float64"] if self.exponent > 0 else 0.0
-        self.scaled = _working_copy(a[None], np.asarray([self.exponent]), "float64")[0]
-        self._negative = _negative_gram(self.scaled, self._code) if a.size else np.zeros((0, 0))
-        self.diagonal = -self._negative.diagonal().real
-        self.frobenius = float(r.sqrt_up(self._budget.squared_frobenius(self.diagonal))) if a.size else 0.0
-        self.factor: Array = None
-
-    def matvec(self, x: Array) -> Array:
-        """Product of the scaled Gram matrix (or its conjugate) with a vector, by BLAS ?symv / ?hemv."""
-        product = getattr(scipy.linalg.blas, self._code + ("hemv" if self._code == "z" else "symv"))
-        return product(-1.0, self._negative, x, lower=0)
-
-    def norm_at_most(self, threshold: float, *, scaled: bool = False) -> bool:
-        """Prove ``||A||_2 <= threshold``, or ``||A||_2 <= threshold * 2^exponent`` with `scaled`.
-
-        Returns
-        -------
-        bool
-            True where proved; False says nothing.
-        """
-        e = 0 if scaled else self.exponent
-        theta = float(effective_thresholds(np.float64(threshold), np.float64(0.0), np.int64(e), (1, 1)))
-        theta = theta if self._lost == 0 else theta - 2 * self._lost
-        if theta >= self.frobenius:
-            return True
-        if not theta > 0:
-            return False
-        t = float(self._budget.shift(theta, self.diagonal))
-        if t <= 0 or np.any(self.diagonal >= t):
-            return False
-        attempt = self._negative.copy(order="F")
-        if _factors(attempt, t, self.diagonal, self._code):
-            self.factor = attempt
-            return True
-        return False

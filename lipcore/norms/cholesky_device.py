@@ -50,7 +50,7 @@ def norm_at_most_on_device(matrices: Array, theta: Array, slack: Array) -> np.nd
         budget = ErrorBudget(max(m, n), min(m, n), is_complex)
         gram = xp.matmul(B.adjoint(scaled), scaled) if m >= n else xp.matmul(scaled, B.adjoint(scaled))
         diagonal = np.asarray(B.to_numpy(xp.linalg.diagonal(gram))).real
-        frobenius = r.sqrt_up(budget.squared_frobenius(diagonal))
+        frobenius = r.sqrt_up(budget.squared_frobenius(np.sum(diagonal, axis=-1)))
         simple = (limits >= frobenius) | ((largest == 0) & (limits >= 0))
         limits = np.where(simple, 0.0, np.maximum(limits, 0.0))
         ok = _factorized(xp, gram, diagonal, limits, budget)
@@ -59,10 +59,10 @@ def norm_at_most_on_device(matrices: Array, theta: Array, slack: Array) -> np.nd
 
 def _factorized(xp: Any, gram: Array, diagonal: Array, limits: Array, budget: ErrorBudget) -> Array:
     """Whether ``limits^2 I - gram`` is proved positive definite."""
-    upper = r.mul_up(limits, limits)
+    traces = np.sum(diagonal, axis=-1)
     # The residual is smaller than its a-priori bound, but its evaluation costs about as much again.
-    allowed = 4 * budget.factorization_error(upper, diagonal)
-    shifts = np.asarray(budget.shift(limits, diagonal, factorization=allowed))
+    allowed = 4 * np.asarray(budget.factorization_error(limits * limits, traces))
+    shifts = np.asarray(budget.shift(limits, traces, factorization=allowed))
     possible = shifts > np.max(diagonal, axis=-1)
     pivots = np.where(possible[..., None], shifts[..., None] - diagonal, -1.0)
     eye = xp.eye(gram.shape[-1], dtype=gram.dtype, device=B.device_of(gram))

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,6 +44,9 @@ from . import rounding as r
 __all__ = ["ErrorBudget"]
 
 _SQRT2 = math.nextafter(math.sqrt(2), 2)
+# Covers the roundings in evaluating the bounds themselves: sums and products of a few nonnegative terms.
+_EVALUATION = 1 + 2.0**-40
+_U = r.UNIT["float64"]
 
 
 @dataclass(frozen=True)
@@ -66,90 +70,79 @@ class ErrorBudget:
     is_complex: bool
     precision: str = "float64"
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """Unit roundoff."""
         return r.UNIT[self.precision]
 
     def _factor(self, terms: int) -> float:
         """Relative error of an inner product of so many terms."""
-        return r.mul_up(_SQRT2, r.gamma(2 * terms, self.unit)) if self.is_complex else r.gamma(terms, self.unit)
+        return _SQRT2 * r.gamma(2 * terms, self.unit) * _EVALUATION if self.is_complex else r.gamma(terms, self.unit)
 
-    @property
+    @cached_property
     def product(self) -> float:
         """Error of the Gram matrix relative to the square of the Frobenius norm."""
         return self._factor(self.inner)
 
-    @property
+    @cached_property
     def factorization(self) -> float:
         """Error of the factorisation relative to the trace; infinite where nothing can be proved."""
         g = self._factor(self.size + 1)
-        return r.div_up(g, r.down(1.0 - g)) if g < 0.5 else math.inf
+        return g / (1.0 - g) * _EVALUATION if g < 0.5 else math.inf
 
-    @property
+    @cached_property
     def product_underflow(self) -> float:
         """Spectral norm of what underflow does to the Gram matrix."""
         return 8.0 * self.size * self.inner * r.ETA[self.precision]
 
-    def squared_frobenius(self, diagonal: Array) -> Array:
-        """Upper bound of ``||B||_F^2`` from the computed diagonal of the Gram matrix, shape (..., n)."""
-        g = self.product
-        if g >= 0.5:
-            return np.full(np.shape(diagonal)[:-1], np.inf)
-        total = r.add_up(r.sum_up(np.maximum(diagonal, 0.0), axis=-1), self.product_underflow)
-        return r.div_up(total, r.down(1.0 - g))
+    @cached_property
+    def _frobenius(self) -> float:
+        """Ratio of the squared Frobenius norm to the computed trace of the Gram matrix, at most."""
+        if self.product >= 0.5:
+            return math.inf
+        return (1 + 2 * r.gamma(self.size)) / (1 - self.product) * _EVALUATION
 
-    def product_error(self, squared_frobenius: Array) -> Array:
-        """Bound of ``||G - B^H B||_2``."""
-        return r.add_up(r.mul_up(self.product, squared_frobenius), self.product_underflow)
+    def squared_frobenius(self, trace: Array) -> Array:
+        """Upper bound of ``||B||_F^2`` from the computed trace of the Gram matrix, summed in float64."""
+        return trace * self._frobenius + self.product_underflow
 
-    def trace(self, squared_threshold: Array, diagonal: Array) -> Array:
-        """Upper bound of the trace of ``t I - G``, as stored, for every t up to ``squared_threshold``."""
-        whole = r.mul_up(float(self.size), squared_threshold)
-        rest = r.sum_down(np.maximum(diagonal, 0.0), axis=-1)
-        # Negative only where a pivot is: then the factorisation fails and proves nothing.
-        gap = np.nextafter(np.subtract(whole, rest), np.inf)
-        return r.mul_up(np.maximum(gap, 0.0), 1.0 + 4 * self.unit)
-
-    def shift(self, threshold: Array, diagonal: Array, *, factorization: Array | None = None) -> Array:
+    def shift(self, threshold: Array, trace: Array, *, factorization: Array | None = None) -> Array:
         """The t at which a completed factorisation of ``t I - G`` proves ``||B||_2 <= threshold``.
 
         Parameters
         ----------
         threshold : float or ndarray, shape (...)
             Not negative, and small enough for its square to be finite.
-        diagonal : ndarray of float64, shape (..., n)
-            Computed diagonal of G.
+        trace : float or ndarray, shape (...)
+            Computed trace of G, summed in float64.
         factorization : float or ndarray, optional
             Bound of the residual of the factorisation, instead of the one known beforehand.
 
         Returns
         -------
-        ndarray of float64, shape (...)
+        float or ndarray of float64, shape (...)
             A number of the format `precision`; zero or less where the threshold is within the rounding errors.
         """
-        square = np.asarray(r.mul_down(threshold, threshold))
-        upper = np.asarray(r.mul_up(threshold, threshold))
+        square = threshold * threshold
         if factorization is None:
-            factorization = self.factorization_error(upper, diagonal)
-        underflow = 16.0 * self.size * (self.size + 1) * r.mul_up(r.ETA[self.precision], r.add_up(upper, 1.0))
-        terms = [
-            self.product_error(self.squared_frobenius(diagonal)),
-            r.mul_up(2 * self.unit, upper),
-            factorization,
-            r.up(underflow),
-        ]
-        total = terms[0]
-        for term in terms[1:]:
-            total = r.add_up(total, term)
-        with np.errstate(invalid="ignore"):
-            t = np.nextafter(square - total, -np.inf)
-        t = np.where(np.isfinite(t), t, -1.0)
+            factorization = self.factorization_error(square, trace)
+        underflow = 16.0 * self.size * (self.size + 1) * r.ETA[self.precision] * (1.0 + square)
+        if self.product == math.inf or self.factorization == math.inf:
+            return np.full(np.shape(square), -np.inf)
+        error = self.product * self.squared_frobenius(trace) + self.product_underflow + factorization + underflow
+        # The diagonal is rounded when it is shifted; `square`, this sum and the difference are in float64.
+        t = square - (error * _EVALUATION + (2 * self.unit + 8 * _U) * square)
         if self.precision == "float32":
-            single = t.astype(np.float32)
+            single = np.asarray(t, dtype=np.float32)
             return np.where(single > t, np.nextafter(single, np.float32(-np.inf)), single).astype(np.float64)
         return t
 
-    def factorization_error(self, squared_threshold: Array, diagonal: Array) -> Array:
-        """A-priori bound of ``||R^H R - M||_2`` for the factor R of ``M = t I - G``, any t up to the threshold."""
-        return r.mul_up(self.factorization, self.trace(squared_threshold, diagonal))
+    def factorization_error(self, squared_threshold: Array, trace: Array) -> Array:
+        """A-priori bound of ``||R^H R - M||_2`` for the factor R of ``M = t I - G``, any t up to the threshold.
+
+        A negative trace of M means a negative pivot: then the factorisation fails and proves nothing.
+        """
+        rest = self.size * squared_threshold * (1 + 8 * _U) - trace * (1 - 2 * r.gamma(self.size))
+        if self.factorization == math.inf:
+            return np.full(np.shape(rest), np.inf)
+        return self.factorization * np.maximum(rest, 0.0) * (1 + 8 * self.unit)

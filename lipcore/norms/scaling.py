@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .._typing import Array
@@ -73,6 +75,8 @@ def scale_by_power(a: Array, e: Array) -> Array:
 
 def ldexp_up(x: Array, e: Array) -> Array:
     """Upper bound of ``x 2^e`` for x not negative: exact where representable, infinity on overflow."""
+    if type(x) is float and type(e) is int and e == 0:
+        return x
     with np.errstate(all="ignore"):
         value = np.ldexp(np.asarray(x, dtype=np.float64), e)
         exact = np.ldexp(value, np.negative(e)) == x
@@ -81,6 +85,8 @@ def ldexp_up(x: Array, e: Array) -> Array:
 
 def ldexp_down(x: Array, e: Array) -> Array:
     """Lower bound of ``x 2^e`` for x not negative: exact where representable, the largest finite number on overflow."""
+    if type(x) is float and type(e) is int and e == 0:
+        return min(x, LARGEST)
     with np.errstate(all="ignore"):
         value = np.minimum(np.ldexp(np.asarray(x, dtype=np.float64), e), LARGEST)
         exact = np.ldexp(value, np.negative(e)) == x
@@ -98,6 +104,8 @@ def log2_down(x: Array, e: Array = 0) -> Array:
 
 
 def _log2(x: Array, e: Array, sign: float) -> Array:
+    if type(x) is float and type(e) is int and 0 < x < math.inf:  # the common case, without arrays
+        return _log2_of_float(x, e, sign)
     with np.errstate(all="ignore"):
         fraction, power = np.frexp(np.asarray(x, dtype=np.float64))
         whole = power + np.asarray(e, dtype=np.float64)
@@ -119,3 +127,11 @@ def exp2_down(x: Array) -> Array:
     with np.errstate(all="ignore"):
         value = np.minimum(np.exp2(np.asarray(x, dtype=np.float64)), LARGEST) * (1 - LIBM)
         return from_operands(np.maximum(np.nextafter(value, -np.inf), 0.0), x)
+
+
+def _log2_of_float(x: float, e: int, sign: float) -> float:
+    fraction, power = math.frexp(x)
+    if fraction == 0.5:
+        return float(power + e - 1)
+    value = math.log2(fraction) + (power + e)
+    return value + sign * LIBM * max(1.0, abs(value))

@@ -1,0 +1,117 @@
+"""One Gram matrix, many thresholds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.linalg.blas
+
+from .._typing import Array
+from . import rounding as r
+from . import scaling as s
+from .cholesky import (
+    CODES,
+    budget_of,
+    check_finite,
+    factors,
+    negative_gram,
+    scale_exponents,
+    scaling_loss,
+    working_copy,
+)
+
+__all__ = ["GramCertificate"]
+
+
+class GramCertificate:
+    """The Gram matrix of one matrix, formed once, and thresholds certified with it for one factorisation each.
+
+    Parameters
+    ----------
+    a : ndarray, shape (m, n)
+        Real or complex floating NumPy array, certified in float64.
+
+    Attributes
+    ----------
+    exponent : int
+        The matrix was divided by ``2^exponent``; everything below is about the scaled one.
+    size : int
+        Order of the Gram matrix: the smaller side.
+    frobenius : float
+        Upper bound of the Frobenius norm.
+    factor : ndarray or None
+        Upper triangular Cholesky factor R of the last threshold proved, ``R^H R`` close to ``theta^2 I - G``; the
+        strict lower triangle holds anything.
+
+    Raises
+    ------
+    ValueError
+        If `a` is not a finite matrix.
+
+    Notes
+    -----
+    Row-major matrices with m >= n, and column-major ones with m < n, have the complex conjugate Gram matrix here, which
+    has the same eigenvalues.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lipcore.norms.gram_certificate import GramCertificate
+    >>> gram = GramCertificate(np.array([[3.0, 1.0], [4.0, 1.0]]))
+    >>> [gram.norm_at_most(theta) for theta in (5.1, 5.2, 6.0)]
+    [False, True, True]
+    """
+
+    def __init__(self, a: np.ndarray[Any, Any]) -> None:
+        if getattr(a, "ndim", 0) != 2 or a.dtype.kind not in "fc":
+            raise ValueError(f"`a` must be a floating NumPy matrix, got {type(a).__name__}")
+        largest = s.largest(a[None]) if a.size else np.zeros(1)
+        check_finite(largest)
+        self.exponent = int(scale_exponents(largest, "float64")[0])
+        self.size = min(a.shape)
+        self._budget = budget_of(a, "float64")
+        self._code = CODES["float64", self._budget.is_complex]
+        self._lost = 2 * scaling_loss(a.shape) if self.exponent > 0 else 0.0
+        self.scaled = working_copy(a[None], np.asarray([self.exponent]), "float64")[0]
+        self._negative = negative_gram(self.scaled, self._code) if a.size else np.zeros((0, 0))
+        self.diagonal = -self._negative.diagonal().real
+        self._trace = float(np.sum(self.diagonal))
+        self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if a.size else 0.0
+        self.factor: Array = None
+
+    def matvec(self, x: Array) -> Array:
+        """Product of the scaled Gram matrix (or its conjugate) with a vector, by BLAS ?symv / ?hemv."""
+        product = getattr(scipy.linalg.blas, self._code + ("hemv" if self._code == "z" else "symv"))
+        return product(-1.0, self._negative, x, lower=0)
+
+    def norm_at_most(self, threshold: float, *, scaled: bool = False) -> bool:
+        """Prove ``||A||_2 <= threshold``, or ``||A||_2 <= threshold * 2^exponent`` with `scaled`.
+
+        Returns
+        -------
+        bool
+            True where proved; False says nothing.
+        """
+        theta = float(threshold) if scaled else s.ldexp_down(max(float(threshold), 0.0), -self.exponent)
+        # What underflowed when the matrix was scaled is below every rounding of what did not.
+        theta = math.nextafter(theta - self._lost, -math.inf) if self._lost else theta
+        if theta >= self.frobenius:
+            return threshold >= 0
+        t = float(self._budget.shift(theta, self._trace))
+        if not t > 0:
+            return False
+        attempt = self._negative.copy(order="F")
+        if factors(attempt, t, self.diagonal, self._code):
+            self.factor = attempt
+            return True
+        return False
+
+    def smallest_threshold(self, value: float) -> float:
+        """About the smallest threshold, scaled, that a matrix of norm `value` (scaled) can be certified for.
+
+        Above `value` by what the error terms take, so that only the errors actually made can let it fail.
+        """
+        lacking = value * value - float(self._budget.shift(value, self._trace))
+        return math.sqrt(value * value + 1.001 * max(lacking, 0.0))
