@@ -2,8 +2,8 @@
 
     python train_mnist.py --data DIR [--output mnist_cnn.onnx] [--epochs 6] [--threads 1]
 
-``DIR`` holds the four IDX files of MNIST under their usual names, gzipped or not. The network has one layer of every kind
-that the report has to know: a convolution followed by a batch normalisation, strided convolutions, a depthwise one, a
+``DIR`` holds the four IDX files of MNIST under their usual names, gzipped or not. The network has a layer of every kind
+that the report should show: a convolution followed by a batch normalisation, strided convolutions, a depthwise one, a
 1x1 one and two dense layers. The graph is written node by node with ``onnx.helper``, so that the file holds exactly the
 trained numbers: nothing is folded or fused.
 
@@ -87,7 +87,9 @@ def accuracy(network: Network, images: torch.Tensor, labels: torch.Tensor) -> fl
     """Share of images whose largest logit is the label's."""
     network.eval()
     with torch.no_grad():
-        hits = sum(int((network(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500), strict=True))
+        hits = sum(
+            int((network(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500), strict=True)
+        )
     return hits / len(labels)
 
 
@@ -101,7 +103,9 @@ def train(data: dict[str, torch.Tensor], epochs: int) -> Network:
         network.train()
         start = time.perf_counter()
         for index in torch.randperm(len(data["train_labels"])).split(128):
-            loss = nn.functional.cross_entropy(network(shifted(data["train_images"][index])), data["train_labels"][index])
+            loss = nn.functional.cross_entropy(
+                network(shifted(data["train_images"][index])), data["train_labels"][index]
+            )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -120,8 +124,18 @@ def to_onnx(network: Network) -> onnx.ModelProto:
         kernel = state[f"{name}.weight"].shape[2]
         pads = [kernel // 2] * 4
         inputs = [source, f"{name}.weight", f"{name}.bias"]
-        nodes.append(helper.make_node("Conv", inputs, [f"{name}.out"], name=name, kernel_shape=[kernel] * 2, pads=pads,
-                                      strides=[stride] * 2, group=group))
+        nodes.append(
+            helper.make_node(
+                "Conv",
+                inputs,
+                [f"{name}.out"],
+                name=name,
+                kernel_shape=[kernel] * 2,
+                pads=pads,
+                strides=[stride] * 2,
+                group=group,
+            )
+        )
         return f"{name}.out"
 
     def relu(source: str) -> str:
@@ -157,7 +171,7 @@ def to_onnx(network: Network) -> onnx.ModelProto:
 
 
 def check(path: Path, data: dict[str, torch.Tensor], network: Network) -> float:
-    """Accuracy of the written file under ONNX's reference evaluator, and its agreement with torch, on the whole test set."""
+    """Accuracy of the written file under ONNX's reference evaluator, and its agreement with torch."""
     from onnx.reference import ReferenceEvaluator
 
     session = ReferenceEvaluator(str(path))
@@ -187,7 +201,10 @@ def main() -> None:
     onnx.save(to_onnx(network), str(options.output))
     score = check(options.output, data, network)
     weights = sum(p.numel() for p in network.parameters())
-    print(f"{options.output.name}: {options.output.stat().st_size:,} bytes, {weights:,} parameters, test accuracy {score:.2%}")
+    print(
+        f"{options.output.name}: {options.output.stat().st_size:,} bytes, {weights:,} parameters, "
+        f"test accuracy {score:.2%}"
+    )
 
 
 if __name__ == "__main__":

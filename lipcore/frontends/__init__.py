@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lipcore.frontends.load import load_weights
-from lipcore.frontends.records import LinearLayer, ModelFormatError, ModelOptionError, ModelWeights, Remainder
+from .load import load_weights
+from .records import LinearLayer, ModelFormatError, ModelOptionError, ModelWeights, Remainder
 
 __all__ = ["LinearLayer", "ModelFormatError", "ModelOptionError", "ModelWeights", "Remainder", "load_weights"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lipcore._typing import Shape
-from lipcore.frontends.records import ModelFormatError, ModelOptionError, ModelWeights
+from .._typing import Shape
+from .records import ModelFormatError, ModelOptionError, ModelWeights
 
 READABLE = ".onnx, .safetensors, .npz, .pt or .pth"
 PICKLES = (".pkl", ".pickle", ".joblib")
@@ -18,7 +18,9 @@ InputShape = Sequence[int] | Mapping[str, Sequence[int]] | None
 Geometry = Mapping[str, Mapping[str, Any]] | None
 
 
-def load_weights(path: str | os.PathLike[str], *, input_shape: InputShape = None, geometry: Geometry = None) -> ModelWeights:
+def load_weights(
+    path: str | os.PathLike[str], *, input_shape: InputShape = None, geometry: Geometry = None
+) -> ModelWeights:
     """Read the linear layers of a weight file.
 
     Nothing in the file is executed: pickles are refused (torch files are read with ``weights_only=True``), archives are
@@ -54,9 +56,9 @@ def load_weights(path: str | os.PathLike[str], *, input_shape: InputShape = None
 
     Notes
     -----
-    A state dict says neither stride nor padding nor grouping. Such convolutions have None there. Taking stride 1 and one
-    group, the norm over all image sizes is an upper bound for every stride, zero padding, dilation and grouping that the
-    network may use, and for the transposed convolution with the same array.
+    A state dict says neither stride nor padding nor grouping. Such convolutions have None there. Taken with stride 1
+    and one group, the norm over all image sizes is an upper bound for every stride, zero padding, dilation and grouping
+    that the network may use, and for the transposed convolution with the same array.
 
     Examples
     --------
@@ -76,11 +78,13 @@ def load_weights(path: str | os.PathLike[str], *, input_shape: InputShape = None
     suffix = file.suffix.lower()
     if suffix in PICKLES:
         raise ModelFormatError(
-            f"{file}: pickled objects are not read, since loading them runs code: save the arrays as .safetensors or .npz"
+            f"{file}: pickled objects are not read, since loading them runs code: "
+            "save the arrays as .safetensors or .npz"
         )
     if suffix == ".jit":
         raise ModelFormatError(
-            f"{file}: TorchScript archives hold code and are not loaded: save the module's state_dict() as .pt, or export it to ONNX"
+            f"{file}: TorchScript archives hold code and are not loaded: "
+            "save the module's state_dict() as .pt, or export it to ONNX"
         )
     if suffix not in (".onnx", ".safetensors", ".npz", *TORCH):
         given = f"the suffix {suffix!r}" if suffix else "a name without suffix"
@@ -89,7 +93,7 @@ def load_weights(path: str | os.PathLike[str], *, input_shape: InputShape = None
     if suffix == ".onnx":
         if geometry:
             raise ModelOptionError(f"{file}: geometry is for formats without a graph; an ONNX file holds its own")
-        from lipcore.frontends.onnx_file import read_onnx
+        from .onnx_file import read_onnx
 
         return read_onnx(file, input_shape=input_shape)
     return load_state_dict(file, suffix, input_shape, geometry)
@@ -110,7 +114,7 @@ def check_file(file: Path) -> None:
 
 def load_state_dict(file: Path, suffix: str, input_shape: InputShape, geometry: Geometry) -> ModelWeights:
     """Read the arrays of a format without a graph, and sort them by name and shape."""
-    from lipcore.frontends.state_dict import sort_arrays
+    from .state_dict import sort_arrays
 
     if input_shape is not None and not isinstance(input_shape, Mapping):
         raise ModelOptionError(
@@ -118,15 +122,15 @@ def load_state_dict(file: Path, suffix: str, input_shape: InputShape, geometry: 
             "give it by layer, as in --input-shape conv1=3,224,224"
         )
     if suffix == ".safetensors":
-        from lipcore.frontends.safetensors_file import read_safetensors
+        from .safetensors_file import read_safetensors
 
         arrays, kind = read_safetensors(file), "safetensors"
     elif suffix == ".npz":
-        from lipcore.frontends.npz_file import read_npz
+        from .npz_file import read_npz
 
         arrays, kind = read_npz(file), "npz"
     else:
-        from lipcore.frontends.torch_file import read_torch
+        from .torch_file import read_torch
 
         arrays, kind = read_torch(file), "torch"
     shapes: Mapping[str, Shape] = {name: tuple(shape) for name, shape in (input_shape or {}).items()}

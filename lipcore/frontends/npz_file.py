@@ -10,10 +10,10 @@ from typing import IO
 
 import numpy as np
 
-from lipcore._typing import Array
-from lipcore.frontends.records import ModelFormatError, one_line
+from .._typing import Array
+from .records import ModelFormatError, one_line
 
-# zlib shrinks at most 1032 times; weights hardly at all. Beyond this much, a member that grows more than 100 times is a bomb.
+# zlib shrinks zeros 1032 times, and weights hardly at all: a large member that grows more than 100 times is a bomb.
 FREE_BYTES = 256 * 2**20
 LARGEST_RATIO = 100
 LONGEST_HEADER = 2**16
@@ -81,7 +81,8 @@ def read_member(file: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
             raise ModelFormatError(f"{file}: {name!r} has a negative length in its shape {shape}")
         if header + size != member.file_size:
             raise ModelFormatError(
-                f"{file}: {name!r} says shape {shape} of {dtype}, {size:,} bytes, but holds {member.file_size - header:,}"
+                f"{file}: {name!r} says shape {shape} of {dtype}, {size:,} bytes, "
+                f"but holds {member.file_size - header:,}"
             )
         data = stream.read(size)
         if len(data) != size or stream.read(1):
@@ -105,7 +106,8 @@ def read_header(file: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ..
         raise ModelFormatError(f"{file}: {name!r} has a damaged .npy header ({one_line(error)})") from error
     if dtype.hasobject:
         raise ModelFormatError(
-            f"{file}: {name!r} holds pickled Python objects, which are not read, since loading them runs code: save a numeric array"
+            f"{file}: {name!r} holds pickled Python objects, which are not read, since loading them runs code: "
+            "save a numeric array"
         )
     if len(shape) > 32:
         raise ModelFormatError(f"{file}: {name!r} has {len(shape)} axes")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lipcore._typing import Array, Shape
-from lipcore.frontends.onnx_graph import Constant, Node, NotUnderstood, Walk
-from lipcore.frontends.records import Pads, floating
+from .._typing import Array, Shape
+from .onnx_graph import Constant, Node, NotUnderstood, Walk
+from .records import Pads, floating
 
 UNKNOWN_SIZE = "image size unknown: bounds are over all image sizes"
 
@@ -49,9 +49,13 @@ def image_of(node: Node, channels: int, axes: int) -> Shape | None:
     if shape is None:
         return None
     if len(shape) != axes + 2:
-        raise NotUnderstood(f"{node.op}: an input with {len(shape)} axes does not fit the kernel, which needs {axes + 2}")
+        raise NotUnderstood(
+            f"{node.op}: an input with {len(shape)} axes does not fit the kernel, which needs {axes + 2}"
+        )
     if shape[1] is not None and shape[1] != channels:
-        raise NotUnderstood(f"{node.op}: an input with {shape[1]} channels does not fit the kernel, which needs {channels}")
+        raise NotUnderstood(
+            f"{node.op}: an input with {shape[1]} channels does not fit the kernel, which needs {channels}"
+        )
     spatial = [n for n in shape[2:] if n is not None]
     return (channels, *spatial) if len(spatial) == axes else None
 
@@ -127,7 +131,8 @@ def convolution_transpose(walk: Walk, node: Node) -> None:
         else:
             sizes = tuple(n * s for n, s in zip(image[1:], stride, strict=True))
         totals = [
-            s * (n - 1) + e + span - size for s, n, e, span, size in zip(stride, image[1:], extra, spans, sizes, strict=True)
+            s * (n - 1) + e + span - size
+            for s, n, e, span, size in zip(stride, image[1:], extra, spans, sizes, strict=True)
         ]
         if min(totals) < 0:
             raise NotUnderstood(f"{node.op}: an output of {sizes} is larger than the kernel reaches")

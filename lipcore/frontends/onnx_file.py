@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lipcore.frontends.records import ModelFormatError, ModelOptionError, ModelWeights, one_line
+from .records import ModelFormatError, ModelOptionError, ModelWeights, one_line
 
 PROTOBUF_LIMIT = 2**31 - 1
 
@@ -39,11 +39,13 @@ def read_onnx(file: Path, *, input_shape: Sequence[int] | Mapping[str, Sequence[
         import onnx
     except ImportError as error:
         raise ImportError(f"{file}: .onnx files need the onnx package: pip install lipcore[onnx]") from error
-    from lipcore.frontends.onnx_graph import Walk
+    from .onnx_graph import Walk
 
     size = file.stat().st_size
     if size > PROTOBUF_LIMIT:
-        raise ModelFormatError(f"{file}: {size:,} bytes are more than an ONNX file can hold (2 GiB): keep the weights as external data")
+        raise ModelFormatError(
+            f"{file}: {size:,} bytes are more than an ONNX file can hold (2 GiB): keep the weights as external data"
+        )
     try:
         model = onnx.load_model(str(file), load_external_data=False)
     except Exception as error:  # protobuf's own error types
@@ -82,7 +84,9 @@ def set_input_shape(file: Path, model: Any, given: Sequence[int] | Mapping[str, 
     names = ", ".join(inputs) or "none"
     if not isinstance(given, Mapping):
         if len(inputs) != 1:
-            raise ModelOptionError(f"{file}: the graph has {len(inputs)} inputs ({names}): give the input shape by name")
+            raise ModelOptionError(
+                f"{file}: the graph has {len(inputs)} inputs ({names}): give the input shape by name"
+            )
         given = {next(iter(inputs)): given}
     for name, shape in given.items():
         if name not in inputs:
@@ -92,7 +96,9 @@ def set_input_shape(file: Path, model: Any, given: Sequence[int] | Mapping[str, 
         lengths = tuple(int(n) for n in shape)
         if any(n < 1 for n in lengths) or (stored is not None and len(stored) != len(lengths)):
             expected = f"({', '.join(str(n) for n in stored)})" if stored is not None else "positive lengths"
-            raise ModelOptionError(f"{file}: the shape {lengths} does not fit the input {name!r}: the file says {expected}")
+            raise ModelOptionError(
+                f"{file}: the shape {lengths} does not fit the input {name!r}: the file says {expected}"
+            )
         del tensor.shape.dim[:]
         for n in lengths:
             tensor.shape.dim.add().dim_value = n

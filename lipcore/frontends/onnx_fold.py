@@ -1,4 +1,4 @@
-"""Weights that reach their layer through a few harmless nodes: transposed, reshaped, sliced, joined, cast, dequantised."""
+"""Weights that reach their layer through harmless nodes: transposed, reshaped, sliced, joined, cast, dequantised."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from lipcore._typing import Array
-from lipcore.frontends.onnx_graph import Budget, Constant, Node
+from .._typing import Array
+from .onnx_graph import Budget, Constant, Node
 
 VIEWS = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice")
 COPIES = ("Cast", "DequantizeLinear", "Concat")
@@ -35,9 +35,8 @@ def fold(node: Node, budget: Budget) -> Constant | None:
 
     Notes
     -----
-    A cast to a
-    narrower type rounds, as the network itself does: the rounded numbers are its weights. Dequantisation of 8 and 16 bit
-    integers with a float32 scale is done in float64, where the product is exact.
+    A cast to a narrower type rounds, as the network itself does: the rounded numbers are its weights. Integers of 8
+    and 16 bits with a float32 scale are dequantised in float64, where the product is exact.
     """
     if node.op not in VIEWS + COPIES or not node.proto.output:
         return None

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from lipcore._typing import Array
-from lipcore.frontends.onnx_tensors import read_tensor
-from lipcore.frontends.records import LinearLayer, ModelFormatError, ModelWeights, Remainder, one_line
+from .._typing import Array
+from .onnx_tensors import read_tensor
+from .records import LinearLayer, ModelFormatError, ModelWeights, Remainder, one_line
 
 Shape = tuple[int | None, ...]
 
@@ -138,7 +138,9 @@ class Walk:
                 raise ModelFormatError(f"{self.file}: holds the tensor {tensor.name!r} twice")
             self.store(scope, tensor.name, read_tensor(self.file, tensor, tensor.name))
         for sparse in graph.sparse_initializer:
-            leaf = Leaf(f"{prefix}{sparse.values.name}", tuple(sparse.dims), "a sparse tensor is not read", understood=False)
+            leaf = Leaf(
+                f"{prefix}{sparse.values.name}", tuple(sparse.dims), "a sparse tensor is not read", understood=False
+            )
             self.leaves.append(leaf)
         for proto in graph.node:
             self.node(proto, scope)
@@ -155,13 +157,15 @@ class Walk:
 
     def node(self, proto: Any, scope: Scope) -> None:
         """Treat one node: a constant, something folded, a layer, an operation, a control structure."""
-        from lipcore.frontends.onnx_fold import fold
-        from lipcore.frontends.onnx_nodes import HANDLERS, plain_operation
+        from .onnx_fold import fold
+        from .onnx_nodes import HANDLERS, plain_operation
 
         try:
             attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         except Exception as error:  # references and types that the file leaves undefined
-            raise ModelFormatError(f"{self.file}: node {proto.name!r} has a damaged attribute ({one_line(error)})") from error
+            raise ModelFormatError(
+                f"{self.file}: node {proto.name!r} has a damaged attribute ({one_line(error)})"
+            ) from error
         label = proto.name or (proto.output[0] if proto.output else proto.op_type)
         node = Node(proto, f"{scope.prefix}{label}", attributes, scope)
         if node.op == "Constant":
@@ -246,4 +250,6 @@ def declared_shape(value: Any) -> Shape | None:
     """Shape of a value, None inside it for unknown lengths, None for an unknown shape."""
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         return None
-    return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim)
+    return tuple(
+        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim
+    )

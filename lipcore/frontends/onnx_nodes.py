@@ -8,20 +8,27 @@ from typing import Final
 import numpy as np
 from onnx import defs
 
-from lipcore._typing import Array
-from lipcore.frontends.onnx_convolutions import convolution, convolution_transpose
-from lipcore.frontends.onnx_graph import Constant, Node, NotUnderstood, Walk
-from lipcore.frontends.records import batch_norm_diagonal, floating
+from .._typing import Array
+from .onnx_convolutions import convolution, convolution_transpose
+from .onnx_graph import Constant, Node, NotUnderstood, Walk
+from .records import NO_DIAGONAL, SMALLEST, batch_norm_diagonal, floating
 
 # Linear in their input, with weights that are not read.
 UNREAD: Final = frozenset({
-    "QLinearConv", "ConvInteger", "MatMulInteger", "QLinearMatMul", "DeformConv", "Einsum", "Attention", "RotaryEmbedding",
-    "TfIdfVectorizer", "DFT", "STFT", "Scan", "Loop", "Optional", "SequenceMap", "CausalConvWithState", "LinearAttention",
+    "QLinearConv", "ConvInteger", "MatMulInteger", "QLinearMatMul", "DeformConv", "Einsum", "Attention",
+    "RotaryEmbedding", "TfIdfVectorizer", "DFT", "STFT", "CausalConvWithState", "LinearAttention",
 })  # fmt: skip
 
+# Their bodies are walked; how often these run is not known.
+REPEATED: Final = frozenset({"Loop", "Scan", "SequenceMap"})
+
 # Take large constants without being a linear map of their other inputs by them.
-SHIFTS: Final = frozenset({"Add", "Sub", "Sum", "Concat", "Where", "Max", "Min", "Expand", "Tile", "ScatterND", "ScatterElements"})
-SCALES: Final = frozenset({"LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "PRelu"})
+SHIFTS: Final = frozenset(
+    {"Add", "Sub", "Sum", "Concat", "Where", "Max", "Min", "Expand", "Tile", "ScatterND", "ScatterElements"}
+)
+SCALES: Final = frozenset(
+    {"LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "PRelu"}
+)
 
 
 def weight_at(node: Node, index: int, axes: tuple[int, ...]) -> tuple[Constant, Array]:
@@ -94,7 +101,7 @@ def batch_normalization(walk: Walk, node: Node) -> None:
         raise NotUnderstood(f"BatchNormalization: scale {scale.shape} and variance {variance.shape} do not fit")
     folded = batch_norm_diagonal(scale, variance, node.number("epsilon", float(np.float32(1e-5))))
     if folded is None:
-        raise NotUnderstood("BatchNormalization: a negative or infinite variance")
+        raise NotUnderstood(f"BatchNormalization: {NO_DIAGONAL}")
     walk.claim(scale_constant)
     walk.claim(variance_constant)
     walk.claim(node.constant(2), "bias: a shift")
@@ -116,7 +123,9 @@ def recurrent(walk: Walk, node: Node) -> None:
         walk.claim(constant)
         for direction in range(directions):
             side = "" if directions == 1 else f".{('forward', 'backward')[direction] if directions == 2 else direction}"
-            walk.layer(f"{node.name}.{role}{side}", kind="recurrent", weight=array[direction], source=source_of(node, constant))
+            walk.layer(
+                f"{node.name}.{role}{side}", kind="recurrent", weight=array[direction], source=source_of(node, constant)
+            )
     walk.claim(node.constant(3), "bias: a shift")
     walk.use(node, f"initial state or peephole of {node.op}")
 
@@ -165,13 +174,26 @@ def quotient(walk: Walk, node: Node) -> None:
         return
     constant, array = weight_at(node, 1, tuple(range(1, 9)))
     other = node.shape(0)
-    if other is None or any(n > 1 and m in (1, None) for n, m in zip(array.shape[::-1], other[::-1], strict=False)) or array.ndim > len(other):
+    if (
+        other is None
+        or any(n > 1 and m in (1, None) for n, m in zip(array.shape[::-1], other[::-1], strict=False))
+        or array.ndim > len(other)
+    ):
         raise NotUnderstood("Div by a constant that may broadcast the computed operand")
     if np.any(array == 0):
         raise NotUnderstood("Div by a constant that holds zeros")
-    inverse = 1.0 / array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    with np.errstate(all="ignore"):
+        inverse = 1.0 / array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    if np.any(np.abs(inverse) < SMALLEST) or not np.all(np.isfinite(inverse)):
+        raise NotUnderstood("Div by a constant whose inverse is not in the normal range of float64")
     walk.claim(constant)
-    walk.layer(node.name, kind="diagonal", weight=inverse.reshape(-1), relative_error=8 * 2.0**-53, source=source_of(node, constant))
+    walk.layer(
+        node.name,
+        kind="diagonal",
+        weight=inverse.reshape(-1),
+        relative_error=8 * 2.0**-53,
+        source=source_of(node, constant),
+    )
 
 
 def gather(walk: Walk, node: Node) -> None:
@@ -194,10 +216,17 @@ def plain_operation(walk: Walk, node: Node) -> None:
         raise NotUnderstood(f"the operation {node.op} is not known")
     if node.op in UNREAD:
         raise NotUnderstood(f"the operation {node.op} is not read")
+    if node.op in REPEATED:
+        raise NotUnderstood(f"{node.op}: the layers of its body are listed; how often they are applied is not known")
     small = True
     for index in range(len(node.proto.input)):
         constant = node.constant(index)
-        small &= constant is None or constant.array.dtype.kind in "iub" or constant.array.ndim < 2 or constant.array.size == 1
+        small &= (
+            constant is None
+            or constant.array.dtype.kind in "iub"
+            or constant.array.ndim < 2
+            or constant.array.size == 1
+        )
     if not small and node.op not in SHIFTS | SCALES:
         raise NotUnderstood(f"the operation {node.op} takes a stored matrix in a way that is not read")
     walk.operations[node.op] += 1

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, numpy_helper
 
-from lipcore._typing import Array
-from lipcore.frontends.records import ModelFormatError, one_line
+from .._typing import Array
+from .records import ModelFormatError, one_line
 
 
 def read_tensor(file: Path, tensor: Any, name: str) -> Array | None:
@@ -59,13 +59,18 @@ def with_external_data(file: Path, tensor: Any, name: str) -> Any:
         offset = int(entries.get("offset", 0))
         length = int(entries["length"]) if "length" in entries else None
     except (ValueError, OSError, RuntimeError) as error:  # int() of text; NUL or loops in the path
-        raise ModelFormatError(f"{file}: tensor {name!r} has a damaged reference to external data ({one_line(error)})") from error
+        raise ModelFormatError(
+            f"{file}: tensor {name!r} has a damaged reference to external data ({one_line(error)})"
+        ) from error
     if not inside:
         raise ModelFormatError(
-            f"{file}: tensor {name!r} wants external data at {location!r}, outside the model's folder: refused; put it beside the model"
+            f"{file}: tensor {name!r} wants external data at {location!r}, outside the model's folder: refused; "
+            "put it beside the model"
         )
     if not target.is_file():
-        raise ModelFormatError(f"{file}: the external data {location!r} of tensor {name!r} is missing: put it beside the model")
+        raise ModelFormatError(
+            f"{file}: the external data {location!r} of tensor {name!r} is missing: put it beside the model"
+        )
     try:
         from onnx.helper import tensor_dtype_to_np_dtype
 
@@ -76,7 +81,9 @@ def with_external_data(file: Path, tensor: Any, name: str) -> Any:
     if length is None:
         length = size
     if offset < 0 or length < 0 or length > size or offset + length > target.stat().st_size:
-        raise ModelFormatError(f"{file}: the external data {location!r} is too short for tensor {name!r}, or its extent is damaged")
+        raise ModelFormatError(
+            f"{file}: the external data {location!r} is too short for tensor {name!r}, or its extent is damaged"
+        )
     with target.open("rb") as stream:
         stream.seek(offset)
         data = stream.read(length)

@@ -8,9 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from lipcore._typing import Array, Shape
+from .._typing import Array, Shape
 
 Pads = tuple[tuple[int, int], ...]
+
+SMALLEST: Final = 2.0**-1022
+"""Smallest normal float64: above it, one operation errs by a relative 2^-53."""
+
+NO_DIAGONAL: Final = "a negative or infinite variance, or numbers below the normal range of float64"
 
 KINDS: Final = ("dense", "recurrent", "embedding", "convolution", "convolution_transpose", "diagonal")
 
@@ -50,7 +55,7 @@ class LinearLayer:
     stride, dilation : tuple of int or None
         Per spatial axis; None where the file does not say (convolutions of state dicts).
     padding : tuple of (int, int) or None
-        Zeros added before and after, per spatial axis; for a transposed convolution what is cut off. None where unknown.
+        Zeros before and after, per spatial axis; for a transposed convolution what is cut off. None where unknown.
     output_padding : tuple of int or None
         Transposed convolutions only.
     groups : int or None
@@ -159,11 +164,15 @@ def batch_norm_diagonal(weight: Array | None, variance: Array, eps: float) -> tu
 
     Notes
     -----
-    Inputs convert to float64 without error, the sum (of numbers of one sign wherever the result is used), the root and the
-    division round once each: half an ulp through the root, one each after it, so 2.5 ulp to first order; 4 are stated.
+    Inputs convert to float64 without error. The sum of two nonnegative numbers, the root and the quotient round once
+    each, by a relative u = 2^-53; the root halves the error of the sum: 2.5 u to first order, and 4 u are stated.
     """
     total = np.asarray(variance, dtype=np.float64) + np.float64(eps)
     if not np.all(np.asarray(variance) >= 0) or not np.all(total > 0) or not np.all(np.isfinite(total)):
         return None
     numerator = np.ones_like(total) if weight is None else np.asarray(weight, dtype=np.float64)
-    return numerator / np.sqrt(total), 4 * 2.0**-53
+    with np.errstate(all="ignore"):
+        diagonal = numerator / np.sqrt(total)
+    if np.any((np.abs(diagonal) < SMALLEST) & (numerator != 0)):
+        return None
+    return diagonal, 4 * 2.0**-53

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lipcore._typing import Array
-from lipcore.frontends.records import ModelFormatError, one_line
+from .._typing import Array
+from .records import ModelFormatError, one_line
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "C64": "<c8", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
@@ -28,8 +28,8 @@ def read_safetensors(file: Path) -> dict[str, Array | str]:
     Returns
     -------
     dict of str to numpy.ndarray or str
-        In the order of the data; bfloat16 widened to float32, which is exact. A tensor of a type that NumPy has not (the
-        8-bit floats) is given as a line that says so.
+        In the order of the data; bfloat16 widened to float32, which is exact. A tensor of a type that NumPy has not
+        (the 8-bit floats) is given as a line that says so.
 
     Raises
     ------
@@ -41,7 +41,9 @@ def read_safetensors(file: Path) -> dict[str, Array | str]:
     try:
         from safetensors import safe_open
     except ImportError as error:
-        raise ImportError(f"{file}: .safetensors files need the safetensors package: pip install lipcore[safetensors]") from error
+        raise ImportError(
+            f"{file}: .safetensors files need the safetensors package: pip install lipcore[safetensors]"
+        ) from error
     try:
         with safe_open(file, framework="numpy"):  # parses and checks the whole header: offsets, shapes, types, gaps
             pass

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from lipcore._typing import Array, Shape
-from lipcore.frontends.records import (
+from .._typing import Array, Shape
+from .names import BATCH_NORMS, EMBEDDING, RECURRENT, STRIP, fit_together, split, why_no_map
+from .records import (
+    NO_DIAGONAL,
     LinearLayer,
     ModelOptionError,
     ModelWeights,
@@ -19,33 +20,11 @@ from lipcore.frontends.records import (
     floating,
 )
 
-# (scale, shift, mean, variance, epsilon): torch's names and Keras's, with the epsilon that each takes by default.
-BATCH_NORMS = (
-    ("weight", "bias", "running_mean", "running_var", 1e-5),
-    ("gamma", "beta", "moving_mean", "moving_variance", 1e-3),
-    ("scale", "bias", "mean", "var", 1e-5),
-)
-BIAS = re.compile(r"bias|^beta$|^b$")
-COMPUTED = re.compile(r"^(weight_g|weight_v|weight_orig|weight_u)$|^parametrizations\.")
-NORM = re.compile(r"^(.*(layer|group|instance|rms|batch)_?norm\w*|norm\d*|\w+_norm\d*|ln(_\w+|\d*)|bn\d*|gn\d*|\w+_(bn|ln)\d*)$", re.I)
-EMBEDDING = re.compile(r"embed|^(wte|wpe|emb\w*|\w+_emb)$", re.I)
-LEARNED_INPUT = re.compile(r"(^|[._/])(pos_emb\w*|position\w*|cls_token|class_token|mask_token|query_tokens?|register_tokens?)$", re.I)
-RECURRENT = re.compile(r"^(weight_(ih|hh|hr)(_l\d+)?(_reverse)?|recurrent_kernel)$")
-OPTIMISER = re.compile(r"^(optim\w*|opt_state|(lr_)?scheduler\w*)[./]", re.I)
-STRIP = ("weight", "kernel", "embedding", "embeddings")
-
 UNKNOWN_GEOMETRY = (
-    "stride, padding, dilation and groups are not in the file: bounds are for stride 1 and one group over all image sizes; "
-    "the upper one holds for every choice of them"
+    "stride, padding, dilation and groups are not in the file: bounds are for stride 1 and one group over all "
+    "image sizes; the upper one holds for every choice of them"
 )
 ASSUMED_SAME = "not in the file, and taken as: stride 1, dilation 1, one group, zero padding to the same size"
-
-
-def split(name: str) -> tuple[str, str]:
-    """Prefix and last part of a dotted or slashed name (Keras ends names with ":0")."""
-    name = name.removesuffix(":0")
-    cut = max(name.rfind("."), name.rfind("/"))
-    return name[: max(cut, 0)], name[cut + 1 :]
 
 
 def sort_arrays(
@@ -132,13 +111,13 @@ class Sorter:
             stem = name[: len(name) - len(last) - (2 if name.endswith(":0") else 0)]
             tail = ":0" if name.endswith(":0") else ""
             names = {key: f"{stem}{key}{tail}" for key in (scale, shift, mean)}
-            parts = {key: self.arrays.get(value) for key, value in names.items()}
-            variance = self.arrays[name]
+            parts: dict[str, Any] = {key: self.arrays.get(value) for key, value in names.items()}
+            variance: Any = self.arrays[name]
             if parts[mean] is None or not fit_together(variance, parts[mean], parts[scale]):
                 continue
             folded = batch_norm_diagonal(parts[scale], variance, eps)
             if folded is None:
-                self.not_understood.append(Remainder(name, "batch normalisation with a negative or infinite variance", variance.shape))
+                self.not_understood.append(Remainder(name, f"batch normalisation: {NO_DIAGONAL}", variance.shape))
                 self.used.add(name)
                 continue
             self.names.add(prefix)
@@ -177,9 +156,25 @@ class Sorter:
         if RECURRENT.match(last):
             self.add(name, kind="recurrent", weight=array.T if last == "recurrent_kernel" else array, source=source)
         elif last == "kernel":
-            self.add(name, kind="dense", weight=array.T, source=source, notes=(f"{last}: read as (in, out), as Keras and Flax store it",))
-        elif EMBEDDING.search(split(prefix)[1]) or last in ("embedding", "embeddings") or (not prefix and EMBEDDING.search(last)):
-            self.add(name, kind="embedding", weight=array.T, source=source, notes=("embedding: the map from one-hot vectors",))
+            self.add(
+                name,
+                kind="dense",
+                weight=array.T,
+                source=source,
+                notes=(f"{last}: read as (in, out), as Keras and Flax store it",),
+            )
+        elif (
+            EMBEDDING.search(split(prefix)[1])
+            or last in ("embedding", "embeddings")
+            or (not prefix and EMBEDDING.search(last))
+        ):
+            self.add(
+                name,
+                kind="embedding",
+                weight=array.T,
+                source=source,
+                notes=("embedding: the map from one-hot vectors",),
+            )
         else:
             self.add(name, kind="dense", weight=array, source=source)
 
@@ -216,16 +211,19 @@ class Sorter:
         padding = settings.pop("padding", None)
         if settings:
             raise ModelOptionError(
-                f"{self.path}: geometry of {layer.name} has {', '.join(settings)}: accepted are stride, padding, dilation, groups"
+                f"{self.path}: geometry of {layer.name} has {', '.join(settings)}: "
+                "accepted are stride, padding, dilation, groups"
             )
         if groups < 1 or layer.weight.shape[0] % groups:
             raise ModelOptionError(
-                f"{self.path}: {layer.name} has {layer.weight.shape[0]} output channels, which groups={groups} does not divide"
+                f"{self.path}: {layer.name} has {layer.weight.shape[0]} output channels, "
+                f"which groups={groups} does not divide"
             )
         channels = layer.weight.shape[1] * groups
         if shape is not None and (len(shape) != axes + 1 or shape[0] != channels or min(shape) < 1):
             raise ModelOptionError(
-                f"{self.path}: input shape {shape} does not fit {layer.name}: accepted is ({channels}, and {axes} positive lengths)"
+                f"{self.path}: input shape {shape} does not fit {layer.name}: "
+                f"accepted is ({channels}, and {axes} positive lengths)"
             )
         if padding is None:
             # Zero padding to the same size, as torch's padding="same" splits it.
@@ -237,7 +235,9 @@ class Sorter:
             notes.append(ASSUMED_SAME)
         else:
             notes.append("stride, padding, dilation and groups as given by the caller")
-        return replace(layer, stride=stride, dilation=dilation, groups=groups, padding=pads, input_shape=shape, notes=tuple(notes))
+        return replace(
+            layer, stride=stride, dilation=dilation, groups=groups, padding=pads, input_shape=shape, notes=tuple(notes)
+        )
 
     def lookup(self, table: Mapping[str, Any], name: str) -> Any:
         """The caller's entry for a layer: by name, else by shell pattern."""
@@ -254,7 +254,10 @@ class Sorter:
         """One integer per axis from an integer or a sequence."""
         values = (value,) * axes if isinstance(value, int) else tuple(value)
         if len(values) != axes or not all(isinstance(v, int) and v >= least for v in values):
-            raise ModelOptionError(f"{self.path}: {key} of {name} is {value!r}: accepted is one integer of at least {least}, or {axes} of them")
+            raise ModelOptionError(
+                f"{self.path}: {key} of {name} is {value!r}: "
+                f"accepted is one integer of at least {least}, or {axes} of them"
+            )
         return values
 
     def check_settings(self) -> None:
@@ -263,40 +266,3 @@ class Sorter:
             if name not in self.settled:
                 known = ", ".join(layer.name for _, layer in self.layers if layer.kind == "convolution") or "none"
                 raise ModelOptionError(f"{self.path}: no convolution is called {name!r}; there are: {known}")
-
-
-def fit_together(variance: Any, mean: Any, scale: Any) -> bool:
-    """Whether arrays can be the statistics and the scale of one batch normalisation."""
-    present = [part for part in (variance, mean, scale) if part is not None]
-    return all(isinstance(p, np.ndarray) and p.ndim == 1 and p.size > 0 and p.dtype.kind == "f" for p in present) and (
-        len({p.shape for p in present}) == 1
-    )
-
-
-def why_no_map(name: str, array: Array) -> tuple[bool, str | None]:
-    """(understood, reason) for an array that is no linear map; the reason is None for one that is."""
-    prefix, last = split(name)
-    module = split(prefix)[1]
-    if OPTIMISER.match(name):
-        return True, "state of an optimiser"
-    if array.size == 0:
-        return False, "an empty array"
-    if array.dtype.kind in "iub":
-        if array.dtype.itemsize == 1 and array.dtype.kind != "b" and array.ndim >= 2:
-            return False, f"type {array.dtype}: a quantised weight, whose scale the name does not tell"
-        return True, "integers: a counter or an index"
-    if BIAS.search(last) and not EMBEDDING.search(last):
-        return True, "bias: a shift"
-    if COMPUTED.match(last) or "parametrizations." in name:
-        return False, "the weight is computed from this and other arrays: save the model with the computed weight"
-    if LEARNED_INPUT.search(name) and (array.ndim < 2 or array.shape[0] == 1):
-        return True, "a learned input: a shift"
-    if last in ("weight", "scale", "gamma") and NORM.match(module):
-        return True, "scale of a normalisation, which is not linear"
-    if array.ndim == 0 or array.size == 1 and array.ndim == 1:
-        return True, "a single number"
-    if array.ndim == 1:
-        return False, "one axis: a bias, a scale or a parameter of an activation; the file does not say which"
-    if array.ndim > 5:
-        return False, f"{array.ndim} axes: no layer that is known"
-    return True, None

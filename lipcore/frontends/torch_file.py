@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lipcore._typing import Array
-from lipcore.frontends.records import ModelFormatError, one_line
+from .._typing import Array
+from .records import ModelFormatError, one_line
 
 TORCHSCRIPT = (
-    "is a TorchScript archive: it holds code and is not loaded: save the module's state_dict() as .pt, or export it to ONNX"
+    "is a TorchScript archive: it holds code and is not loaded: "
+    "save the module's state_dict() as .pt, or export it to ONNX"
 )
 
 
@@ -82,7 +83,9 @@ def check_archive(file: Path) -> None:
     if len(set(names)) != len(names):
         raise ModelFormatError(f"{file}: the archive holds {next(n for n in names if names.count(n) > 1)!r} twice")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ModelFormatError(f"{file}: the archive is compressed, which torch never does: refused as a possible zip bomb")
+        raise ModelFormatError(
+            f"{file}: the archive is compressed, which torch never does: refused as a possible zip bomb"
+        )
 
 
 def flatten(file: Path, value: Any, prefix: str, found: dict[str, Array | str]) -> None:
@@ -124,7 +127,14 @@ def to_numpy(tensor: Any) -> Array | str:
 def strip_outer(found: dict[str, Array | str]) -> dict[str, Array | str]:
     """Leave away one outer name that says nothing, where all the tensors share it, apart from an optimiser's."""
     outer = {name.partition(".")[0] for name in found if not is_optimiser(name)}
-    if len(outer) != 1 or next(iter(outer)) not in ("state_dict", "model_state_dict", "model_state", "model", "net", "params"):
+    if len(outer) != 1 or next(iter(outer)) not in (
+        "state_dict",
+        "model_state_dict",
+        "model_state",
+        "model",
+        "net",
+        "params",
+    ):
         return found
     prefix = f"{next(iter(outer))}."
     stripped = {name.removeprefix(prefix): value for name, value in found.items()}
