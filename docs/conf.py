@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import lipcore
 
 project = "lipcore"
@@ -24,6 +27,7 @@ default_role = "literal"  # single backticks in docstrings name arguments
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the Parameters sections say it in words
+templates_path = ["_templates"]
 numpydoc_show_class_members = False  # inherited members on each operator; LinearOperator's page lists them
 numpydoc_xref_param_type = False
 
@@ -56,3 +60,16 @@ html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["lipcore.css"]
+
+
+def escape_stars(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Shapes such as (*batch_shape, M, N) are written plainly in docstrings; reST would start an emphasis there."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            pieces = re.split(r"(`+[^`]*`+)", line)
+            pieces[::2] = [re.sub(r"(?<![\\*\w])\*(?=\w+[,)])", r"\\*", piece) for piece in pieces[::2]]
+            lines[i] = "".join(pieces)
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", escape_stars, priority=900)  # after numpydoc
