@@ -5,6 +5,7 @@ from .convolution import convolve, convolve_adjoint
 from .foreign import foreign_namespace, is_sparse, standard_namespace
 from .host import (
     cast,
+    copied,
     detached,
     from_numpy,
     host_reads,
@@ -13,7 +14,7 @@ from .host import (
     to_float,
     to_numpy,
 )
-from .linalg import adjoint, cholesky, conj, gram, transpose, triangular_solve
+from .linalg import adjoint, cholesky, conj, gram, matmul, transpose, triangular_solve
 from .loop import fori_loop, get_rows, set_rows
 from .namespace import (
     array_namespace,
@@ -50,6 +51,7 @@ __all__ = [
     "common_dtype",
     "compute_dtype",
     "conj",
+    "copied",
     "convolve",
     "convolve_adjoint",
     "detached",
@@ -76,6 +78,7 @@ __all__ = [
     "is_torch",
     "is_traced",
     "linearize",
+    "matmul",
     "numpy_dtype",
     "pad",
     "pad_adjoint",

@@ -29,6 +29,17 @@ def transpose(x: Array) -> Array:
     return compat.array_namespace(x).matrix_transpose(x)
 
 
+def matmul(a: Array, x: Array) -> Array:
+    """``a x`` of a matrix that may be sharded over processes and a block that every process holds whole."""
+    if hasattr(a, "full_tensor") and not hasattr(x, "full_tensor"):
+        from torch.distributed.tensor import DTensor, Replicate
+
+        copies = [Replicate()] * a.device_mesh.ndim
+        product = a @ DTensor.from_local(x, a.device_mesh, copies, run_check=False)
+        return product.redistribute(a.device_mesh, copies).to_local()
+    return compat.array_namespace(a, x).matmul(a, x)
+
+
 def conj(x: Array) -> Array:
     """Complex conjugate; `x` itself where it is real."""
     return compat.array_namespace(x).conj(x) if dtype_name(x.dtype).startswith("complex") else x

@@ -47,12 +47,20 @@ def is_sharded(x: Array) -> bool:
 
 
 def device_of(x: Array) -> Any:
-    """Device for fresh small arrays that meet `x`; None where `x` is sharded, so that they stay uncommitted."""
-    if is_sharded(x):
-        return None
-    if compat.is_jax_array(x) and not hasattr(x, "addressable_shards"):
+    """Where fresh arrays that meet `x` belong; None leaves it to the library.
+
+    A sharded JAX array is met by copies on all of its devices, a DTensor by plain tensors on each process.
+    """
+    if not compat.is_jax_array(x):
+        return x.device if is_sharded(x) else compat.device(x)
+    if not hasattr(x, "addressable_shards"):
         return None  # a tracer: the jitted program decides
-    return compat.device(x)
+    device = compat.device(x)
+    if is_sharded(x):
+        from jax.sharding import NamedSharding, PartitionSpec
+
+        return NamedSharding(device.mesh, PartitionSpec()) if isinstance(device, NamedSharding) else None
+    return device
 
 
 def dtype_name(dtype: Any) -> str:

@@ -25,6 +25,8 @@ class Dense(LinearOperator):
     Notes
     -----
     :math:`y = A x` and :math:`A^H y`, each one product with the array: ``2 M N`` floating-point operations a column.
+    The array may be sharded: a JAX array with a `NamedSharding`, or a torch `DTensor`, whose products are then made by
+    all processes together while each of them holds the vectors whole.
 
     Examples
     --------
@@ -45,11 +47,11 @@ class Dense(LinearOperator):
         self._setup(tuple(array.shape), dtype=array.dtype, xp=xp, device=B.device_of(array))
 
     def _matmat(self, X: Array) -> Array:
-        return self.xp.matmul(self.array, X)
+        return B.matmul(self.array, X)
 
     def _rmatmat(self, Y: Array) -> Array:
         # conjugating the block, not the matrix, spares a copy of the matrix
-        return B.conj(self.xp.matmul(B.transpose(self.array), B.conj(Y)))
+        return B.conj(B.matmul(B.transpose(self.array), B.conj(Y)))
 
     def to_dense(self) -> Array:
         """The matrix itself."""
