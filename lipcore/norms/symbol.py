@@ -16,7 +16,7 @@ import numpy as np
 
 from .._typing import Array
 
-__all__ = ["Symbol", "polyphase"]
+__all__ = ["Symbol", "polyphase", "scaled"]
 
 U64 = 2.0**-53
 # cos and sin of NumPy are faithful to a few ulp on every platform NumPy supports; four ulp are granted.
@@ -174,7 +174,7 @@ class Symbol:
         active = tuple(a for a in range(spatial) if positions[:, a].max() > 0)
         taps = np.moveaxis(flat[..., used], -1, 1)
         transposed = taps.shape[2] < taps.shape[3]
-        taps = np.ascontiguousarray(_scale(np.swapaxes(taps, 2, 3) if transposed else taps, -exponent))
+        taps = np.ascontiguousarray(scaled(np.swapaxes(taps, 2, 3) if transposed else taps, -exponent))
         offsets = positions[:, list(active)]
         factors = np.gcd.reduce(offsets, axis=0) if active else np.zeros(0, dtype=np.int64)
         offsets = offsets // np.maximum(factors, 1)
@@ -243,7 +243,7 @@ class Symbol:
         return max(0.0, (reached - float(self.evaluation_error(largest)[group])) * (1 - slack))
 
 
-def _scale(array: np.ndarray, exponent: int) -> np.ndarray:
+def scaled(array: np.ndarray, exponent: int) -> np.ndarray:
     """``array * 2**exponent`` without overflow on the way; exact but for entries lost below the underflow threshold."""
     if np.iscomplexobj(array):
         out = np.empty(array.shape, dtype=np.complex128)
