@@ -107,7 +107,7 @@ class NormalLanczos:
         with B.detached(self.xp):
             v = B.stop_gradient(B.cast(v0, self.products.dtype))[..., None, :]
             v = self._checked_start(unit_rows(v))
-            W = self._start_scaled(v, host_scale)
+            W = self.products.prepare(v, host=host_scale)
             real = self.products.real
             self._V = B.empty_rows(v, self.capacity + 1, xp=self.xp)
             self._V = B.set_rows(self._V, 0, v, xp=self.xp)
@@ -125,20 +125,11 @@ class NormalLanczos:
             raise ValueError(f"`v0` must have shape {(*batch, n)}, got {(*v.shape[:-2], v.shape[-1])}")
         return v
 
-    def _start_scaled(self, v: Array, host: bool) -> Array:
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            W = self.products.matmat(v)
-        if self.products.set_scale(W, host=host):
-            W = self.products.matmat(v)
-            if host:
-                self.products.check_finite(W)
-        return W
-
     def expand(self, steps: int) -> None:
         """Make `steps` more steps; no host read."""
         self._reserve(self.steps + steps)
         with B.detached(self.xp):
-            if B.is_jax(self.xp) and B.is_traced(self._pending) and steps > 1:
+            if B.is_jax(self.xp) and B.is_traced(self._pending if self._pending is not None else self._V) and steps > 1:
                 self._expand_traced(steps)
             else:
                 for _ in range(steps):

@@ -64,6 +64,23 @@ class RowProducts:
         W = B.stop_gradient(B.cast(B.transpose(product(B.transpose(V))), self.dtype))
         return W if self._half is None else W * self._half
 
+    def prepare(self, start: Array, *, host: bool) -> Array | None:
+        """Choose the scale by one product with the unit rows `start`; that product, unless the scale has changed it.
+
+        Raises ValueError where products are not finite at any scale (with ``host=True``).
+        """
+        if self._half is not None:
+            return None
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            W = self.matmat(start)
+        if not self.set_scale(W, host=host):
+            return W
+        if not host or B.is_traced(W):
+            return None
+        W = self.matmat(start)
+        self.check_finite(W)
+        return W
+
     def set_scale(self, W: Array, *, host: bool) -> bool:
         """Choose `c` from the rows ``W = A v`` of random unit rows; True where products made before must be redone.
 

@@ -1,0 +1,57 @@
+"""From right Ritz vectors to singular triplets with true residuals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _backend as B
+from .._typing import Array
+from .orthogonalization import BREAKDOWN, combine, norms, orthonormalize
+from .results import SVDResult, State
+from .row_basis import FreshRows
+from .scaling import RowProducts
+
+
+def extract(
+    products: RowProducts,
+    V: Array,
+    left_fresh: FreshRows,
+    *,
+    tol: float,
+    largest: Array | None = None,
+    iterations: Any,
+    reason: str,
+    history: tuple[State, ...] = (),
+) -> SVDResult:
+    """Best triplets in the span of the orthonormal rows `V` (*batch_shape, k, n), and their two-sided residuals.
+
+    Rayleigh-Ritz on A itself: ``A V = Q R`` and the SVD of the k x k factor R, so nothing is squared. 2 k products; no
+    host read. `largest` (*batch_shape, 1), of the scaled operator, is what residuals are held against; by default the
+    largest value found.
+    """
+    xp = products.xp
+    W = products.matmat(V)
+    threshold = BREAKDOWN * W.shape[-2] * products.eps * xp.max(norms(W), axis=-2, keepdims=True)
+    Q, R, _ = orthonormalize(None, W, threshold, left_fresh.rows())
+    P, S, Zh = xp.linalg.svd(R, full_matrices=False)
+    Z = B.adjoint(Zh)
+    U, V = combine(P, Q), combine(Z, V)
+    diagonal = B.cast(S, V.dtype)[..., None]
+    forward = norms(combine(Z, W) - diagonal * U)
+    backward = norms(products.rmatmat(U) - diagonal * V)
+    residuals = xp.sqrt(forward * forward + backward * backward)[..., 0]
+    top = S[..., :1] if largest is None else xp.maximum(B.cast(largest, S.dtype), S[..., :1])
+    converged = xp.all(residuals <= tol * top, axis=-1)
+    if products.swap:  # V belongs to A^H: the triplet of A is (v, s, u)
+        U, V = V, U
+    return SVDResult(
+        U=B.transpose(U),
+        S=products.unscale_device(S),
+        Vh=B.conj(V),
+        residuals=products.unscale_device(residuals),
+        converged=converged,
+        iterations=iterations,
+        matvecs=products.forward + products.backward,
+        reason=reason,
+        history=history,
+    )

@@ -1,0 +1,208 @@
+"""Drives a restartable factorisation to convergence, or for a fixed number of steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import _backend as B
+from .._typing import Array, Namespace
+from .block_lanczos import Ritz
+from .progress import Watch
+from .results import State
+from .scaling import RowProducts
+from .stopping import Stopping
+
+# Steps from a fresh random direction that must find nothing new before a set of values is believed complete.
+_VERIFICATION_STEPS = 10
+
+
+class Factorization(Protocol):
+    """What the driver needs: `BlockLanczos` and `GolubKahan` are such."""
+
+    xp: Namespace
+    products: RowProducts
+    block: int
+    capacity: int
+    size: int
+
+    @property
+    def room(self) -> int: ...  # noqa: D102
+
+    def expand(self, steps: int) -> None: ...  # noqa: D102
+
+    def ritz(self, which: str) -> Ritz: ...  # noqa: D102
+
+    def vectors(self, ritz: Ritz, k: int) -> Array: ...  # noqa: D102
+
+    def restart(self, ritz: Ritz, keep: int, fresh: Array | None = None) -> None: ...  # noqa: D102
+
+
+@dataclass
+class Outcome:
+    """Ritz vectors (rows), the largest magnitude seen (*batch_shape, 1), and the steps of each member.
+
+    `reached`: whether all members converged by the recurrence; `hopeless`: whether squaring has lost wanted values.
+    """
+
+    vectors: Array
+    largest: Array
+    steps: Any
+    reached: bool = False
+    hopeless: bool = False
+
+
+def basis_size(n: int, k: int, block: int, itemsize: int, ncv: int | None) -> int:
+    """Rows of a restarted basis: enough for quick convergence, within a gibibyte where that suffices."""
+    if ncv is not None:
+        if isinstance(ncv, bool) or not hasattr(ncv, "__index__") or not min(n, k + 2 * block) <= ncv <= n:
+            raise ValueError(f"`ncv` must be an integer with {min(n, k + 2 * block)} <= ncv <= {n}, got {ncv!r}")
+        wanted = int(ncv)
+    else:
+        roomy, tight = max(4 * k + 20, k + 12 * block, 50), max(2 * k + 10, k + 3 * block)
+        affordable = int(2**30 / max(1, n * itemsize))
+        wanted = min(n, max(tight, min(roomy, affordable)))
+    return max(block, wanted // block * block)
+
+
+def kept(k: int, size: int, block: int) -> int:
+    """Ritz vectors to keep: beyond the wanted ones enough for the next cycle to profit from."""
+    return max(min(k, size - block), min(k + (size - k) * 2 // 5, size - 2 * block))
+
+
+def run_fixed(f: Factorization, k: int, which: str, steps: int) -> Outcome:
+    """Exactly `steps` steps, no host read."""
+    left = steps
+    while True:
+        made = min(left, f.room)
+        f.expand(made)
+        left -= made
+        ritz = f.ritz(which)
+        if not left:
+            return Outcome(f.vectors(ritz, k), ritz.largest, steps)
+        f.restart(ritz, kept(k, f.size, f.block))
+
+
+class Adaptive:
+    """One adaptive run: expand, read the Ritz values once, restart where the basis is full, until all members are done.
+
+    A member is done when its first k Ritz pairs have small residuals, and (for k > 1) a further cycle from a random
+    direction orthogonal to them has found nothing that belongs before them. Its vectors are then frozen.
+    """
+
+    def __init__(
+        self, f: Factorization, k: int, which: str, rule: Stopping, watch: Watch, *, squared: bool, verify: bool = True
+    ) -> None:
+        self.f, self.k, self.which, self.rule, self.watch, self.squared = f, k, which, rule, watch, squared
+        self.verify = verify and k > 1
+        self.batch = f.products.A.batch_shape
+        self.done = np.zeros(self.batch, dtype=bool)
+        self.claimed = np.zeros(self.batch, dtype=bool)  # converged, not yet verified
+        self.claim = np.zeros((*self.batch, k))
+        self.scale = np.ones((*self.batch, 1))
+        self.stopped = np.zeros(self.batch, dtype=int)
+        self.frozen: Array | None = None
+        self.steps = 0
+
+    def run(self) -> Outcome:
+        """Iterate until done, hopeless or out of steps."""
+        while True:
+            self._expand()
+            ritz = self.f.ritz(self.which)
+            values, residuals, hopeless = self._read(ritz)
+            newly = self._judge(values, residuals)
+            if newly.any():
+                self._freeze(ritz, newly)
+            self.watch.see(State(self.steps, self._matvecs, values, residuals, self.done.copy()))
+            if self.done.all() or hopeless or self.steps >= self.rule.maxiter:
+                return self._outcome(ritz, hopeless)
+            self._go_on(ritz)
+
+    @property
+    def _matvecs(self) -> int:
+        return self.f.products.forward + self.f.products.backward
+
+    def _expand(self) -> None:
+        f, b = self.f, self.f.block
+        if f.size < self.k + b:  # first cycle, or a large share of a small space
+            steps = -(-(self.k + b + max(6, self.k // 2)) // b) - f.size // b
+        else:
+            steps = max(6, f.size // (3 * b))
+        if (self.claimed & ~self.done).any():
+            steps = min(steps, max(2, -(-_VERIFICATION_STEPS // b)))
+        steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
+        if f.size + steps * b < self.k:
+            steps = min(f.room, -(-(self.k - f.size) // b))
+        f.expand(steps)
+        self.steps += steps
+
+    def _read(self, ritz: Ritz) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], bool]:
+        """First k values and relative residuals as those of A, by the one host read of a cycle."""
+        k, p = self.k, self.f.products
+        packed = p.xp.concat([ritz.values[..., :k], ritz.residuals[..., :k], ritz.largest], axis=-1)
+        host = B.to_numpy(packed).astype(np.float64)
+        if not np.isfinite(host).all():
+            raise ValueError(
+                "`A` gave products that are not finite: its data hold NaN or inf, or its norm exceeds the range of "
+                f"{B.dtype_name(p.A.dtype)}; clean or rescale it first"
+            )
+        values, residuals, largest = host[..., :k], host[..., k : 2 * k], host[..., 2 * k :]
+        hopeless = False
+        if self.squared:
+            values, largest = np.sqrt(np.maximum(values, 0)), np.sqrt(np.maximum(largest, 0))
+            floor = np.sqrt(p.eps) * largest
+            residuals = residuals / np.maximum(np.maximum(values, floor), np.finfo(float).tiny)
+            # values that squaring has lost are left to the two-sided factorisation as soon as they are seen to be small
+            lost = (values < 4 * largest * p.eps / self.rule.tol) & (residuals < np.maximum(0.3 * values, 10 * floor))
+            hopeless = bool((lost & (largest > 0)).any())
+        self.scale = np.where(largest > 0, largest, 1.0)
+        return p.unscale(values), residuals / self.scale, hopeless
+
+    def _judge(self, values: np.ndarray[Any, Any], residuals: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Members that are done now; claims are made or withdrawn."""
+        small = (residuals <= 0.5 * self.rule.tol).all(axis=-1)
+        if not self.verify or self._exhausted():
+            newly = small & ~self.done
+        else:
+            slack = self.rule.tol * self.f.products.unscale(self.scale)
+            same = (np.abs(values - self.claim) <= slack).all(axis=-1)
+            newly = small & self.claimed & same & ~self.done
+            self.claimed = small & ~newly & ~self.done
+            self.claim = values
+        self.done |= newly
+        self.stopped[newly] = self.steps
+        return newly
+
+    def _exhausted(self) -> bool:
+        """Whether the basis is the whole space, so that nothing can have been missed."""
+        return self.f.size >= self.f.products.sizes[1]
+
+    def _freeze(self, ritz: Ritz, newly: np.ndarray[Any, Any]) -> None:
+        rows = self.f.vectors(ritz, self.k)
+        if self.frozen is None:
+            self.frozen = rows
+            return
+        xp = self.f.xp
+        mask = B.from_numpy(newly, xp=xp, device=B.device_of(rows))[..., None, None]
+        self.frozen = xp.where(mask, rows, self.frozen)
+
+    def _go_on(self, ritz: Ritz) -> None:
+        """Restart where the basis is full or a claim is to be verified."""
+        f, xp = self.f, self.f.xp
+        keep = kept(self.k, f.size, f.block)
+        claims = self.claimed & ~self.done
+        if claims.any():
+            fresh = B.from_numpy(claims, xp=xp, device=B.device_of(ritz.values))[..., None, None]
+            f.restart(ritz, max(self.k, keep) if f.size > self.k else keep, fresh)
+        elif f.room < 1:
+            f.restart(ritz, keep)
+
+    def _outcome(self, ritz: Ritz, hopeless: bool) -> Outcome:
+        if not self.done.all():
+            rest = ~self.done
+            self.stopped[rest] = self.steps
+            self._freeze(ritz, rest)
+        steps = self.stopped if self.batch else int(self.stopped)
+        return Outcome(self.frozen, ritz.largest, steps, bool(self.done.all()), hopeless)
