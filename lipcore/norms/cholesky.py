@@ -88,7 +88,7 @@ def norm_at_most(
         raise ValueError(f"`perturbation` must be nonnegative, got {float(np.min(slack))}")
     if 0 in tuple(matrices.shape):
         return np.asarray(slack <= theta)
-    if B.is_cupy(xp) or (B.is_torch(xp) and getattr(B.device_of(matrices), "type", "cpu") != "cpu"):
+    if on_accelerator(xp, matrices):
         from .cholesky_device import norm_at_most_on_device
 
         return norm_at_most_on_device(matrices, theta, slack)
@@ -96,6 +96,11 @@ def norm_at_most(
     flat = host.reshape(-1, *host.shape[-2:])
     proved = _on_host(flat, theta.reshape(-1), slack.reshape(-1), precision)
     return np.asarray(proved).reshape(batch)
+
+
+def on_accelerator(xp: Any, matrices: Array) -> bool:
+    """Whether the arrays are certified where they are, rather than on the host."""
+    return B.is_cupy(xp) or (B.is_torch(xp) and getattr(B.device_of(matrices), "type", "cpu") != "cpu")
 
 
 def check_matrices(xp: Any, matrices: Array) -> None:
@@ -220,11 +225,13 @@ def negative_gram(a: Array, code: str) -> Array:
     rank_k = getattr(scipy.linalg.blas, code + ("herk" if code in "cz" else "syrk"))
     m, n = a.shape
     # BLAS wants columns; a row-major array is a column-major transpose, so neither is copied.
-    if a.flags.f_contiguous and not a.flags.c_contiguous:
-        columns, wanted = a, m >= n
-    else:
-        columns, wanted = a.T, m < n
+    columns, wanted = (a.T, m < n) if row_major(a) else (a, m >= n)
     return rank_k(-1.0, columns, trans=(2 if code in "cz" else 1) if wanted else 0, lower=0)
+
+
+def row_major(a: Array) -> bool:
+    """Whether `negative_gram` works on the transpose, which gives the conjugate."""
+    return bool(a.flags.c_contiguous or not a.flags.f_contiguous)
 
 
 def factors(negative: Array, t: float, diagonal: Array, code: str) -> bool:

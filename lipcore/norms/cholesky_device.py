@@ -11,7 +11,7 @@ from .._typing import Array
 from . import rounding as r
 from .error_budget import ErrorBudget
 
-__all__ = ["norm_at_most_on_device"]
+__all__ = ["largest_entries", "norm_at_most_on_device", "scaled_by_power", "sum_squares"]
 
 
 def norm_at_most_on_device(matrices: Array, theta: Array, slack: Array) -> np.ndarray[Any, Any]:
@@ -40,12 +40,12 @@ def norm_at_most_on_device(matrices: Array, theta: Array, slack: Array) -> np.nd
     with B.detached(xp):
         is_complex = B.is_complex(xp, matrices.dtype)
         wide = B.cast(B.stop_gradient(matrices), xp.complex128 if is_complex else xp.float64)
-        largest = np.asarray(B.to_numpy(_largest(xp, wide)), dtype=np.float64)
+        largest = np.asarray(B.to_numpy(largest_entries(xp, wide)), dtype=np.float64)
         check_finite(largest)
         e = scale_exponents(largest, "float64")
         limits = effective_thresholds(theta, slack, e, tuple(wide.shape))
         # No matrix is left out for being hopeless: shapes stay fixed, and its factorisation simply fails.
-        scaled = _scaled(xp, wide, e)
+        scaled = scaled_by_power(xp, wide, e)
         m, n = wide.shape[-2:]
         budget = ErrorBudget(max(m, n), min(m, n), is_complex)
         gram = xp.matmul(B.adjoint(scaled), scaled) if m >= n else xp.matmul(scaled, B.adjoint(scaled))
@@ -72,7 +72,7 @@ def _factorized(xp: Any, gram: Array, diagonal: Array, limits: Array, budget: Er
     proved = np.asarray(B.to_numpy(ok)) & possible
     lower = xp.tril(lower)
     residual = xp.tril(shifted - xp.matmul(lower, B.adjoint(lower)))
-    sums = xp.stack([_sum_squares(xp, residual), _sum_squares(xp, lower)], axis=0)
+    sums = xp.stack([sum_squares(xp, residual), sum_squares(xp, lower)], axis=0)
     return proved & (_residual_bound(np.asarray(B.to_numpy(sums)), budget) <= allowed)
 
 
@@ -87,20 +87,21 @@ def _residual_bound(sums: Array, budget: ErrorBudget) -> Array:
         return (seen + evaluation) * (1 + 8 * budget.unit) + 64.0 * n * n * r.ETA["float64"]
 
 
-def _largest(xp: Any, a: Array) -> Array:
+def largest_entries(xp: Any, a: Array) -> Array:
     """Largest absolute value of the real and imaginary parts; NaN where there is one."""
     if B.is_complex(xp, a.dtype):
-        return xp.maximum(_largest(xp, xp.real(a)), _largest(xp, xp.imag(a)))
+        return xp.maximum(largest_entries(xp, xp.real(a)), largest_entries(xp, xp.imag(a)))
     return xp.max(xp.abs(a), axis=(-2, -1))
 
 
-def _sum_squares(xp: Any, a: Array) -> Array:
+def sum_squares(xp: Any, a: Array) -> Array:
+    """Sum of squared absolute values over the last two axes."""
     if B.is_complex(xp, a.dtype):
-        return _sum_squares(xp, xp.real(a)) + _sum_squares(xp, xp.imag(a))
+        return sum_squares(xp, xp.real(a)) + sum_squares(xp, xp.imag(a))
     return xp.sum(a * a, axis=(-2, -1))
 
 
-def _scaled(xp: Any, a: Array, e: Array) -> Array:
+def scaled_by_power(xp: Any, a: Array, e: Array) -> Array:
     """``a 2^-e``, in two factors since one may not be representable."""
     if not np.any(e):
         return a

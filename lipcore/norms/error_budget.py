@@ -45,7 +45,7 @@ __all__ = ["ErrorBudget"]
 
 _SQRT2 = math.nextafter(math.sqrt(2), 2)
 # Covers the roundings in evaluating the bounds themselves: sums and products of a few nonnegative terms.
-_EVALUATION = 1 + 2.0**-40
+_EVALUATION = 1 + 2.0**-46
 _U = r.UNIT["float64"]
 
 

@@ -17,6 +17,7 @@ from .cholesky import (
     check_finite,
     factors,
     negative_gram,
+    row_major,
     scale_exponents,
     scaling_loss,
     working_copy,
@@ -52,8 +53,7 @@ class GramCertificate:
 
     Notes
     -----
-    Row-major matrices with m >= n, and column-major ones with m < n, have the complex conjugate Gram matrix here, which
-    has the same eigenvalues.
+    Row-major matrices have the complex conjugate of the Gram matrix here, which has the same eigenvalues.
 
     Examples
     --------
@@ -72,11 +72,12 @@ class GramCertificate:
         self.exponent = int(scale_exponents(largest, "float64")[0])
         self.size = min(a.shape)
         self._budget = budget_of(a, "float64")
-        self._code = CODES["float64", self._budget.is_complex]
-        self._lost = 2 * scaling_loss(a.shape) if self.exponent > 0 else 0.0
+        self.is_complex = self._budget.is_complex
+        self._code = CODES["float64", self.is_complex]
+        self.scaling_loss = 2 * scaling_loss(a.shape) if self.exponent > 0 else 0.0
         self.scaled = working_copy(a[None], np.asarray([self.exponent]), "float64")[0]
-        self._negative = negative_gram(self.scaled, self._code) if a.size else np.zeros((0, 0))
-        self.diagonal = -self._negative.diagonal().real
+        self.negative = negative_gram(self.scaled, self._code) if a.size else np.zeros((0, 0))
+        self.diagonal = -self.negative.diagonal().real
         self._trace = float(np.sum(self.diagonal))
         self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if a.size else 0.0
         self.factor: Array = None
@@ -84,7 +85,14 @@ class GramCertificate:
     def matvec(self, x: Array) -> Array:
         """Product of the scaled Gram matrix (or its conjugate) with a vector, by BLAS ?symv / ?hemv."""
         product = getattr(scipy.linalg.blas, self._code + ("hemv" if self._code == "z" else "symv"))
-        return product(-1.0, self._negative, x, lower=0)
+        return product(-1.0, self.negative, x, lower=0)
+
+    def side(self, x: Array) -> tuple[Array, Array]:
+        """Matrix and vector of which the Gram matrix's Rayleigh quotient at `x` is ``||B x||^2 / ||x||^2``."""
+        tall = self.scaled.shape[0] >= self.scaled.shape[1]
+        # Row-major matrices have the conjugate Gram matrix here; and A^H u has the norm of A^T conj(u).
+        vector = x.conj() if self.is_complex and row_major(self.scaled) == tall else x
+        return (self.scaled if tall else self.scaled.T), vector
 
     def norm_at_most(self, threshold: float, *, scaled: bool = False) -> bool:
         """Prove ``||A||_2 <= threshold``, or ``||A||_2 <= threshold * 2^exponent`` with `scaled`.
@@ -96,13 +104,13 @@ class GramCertificate:
         """
         theta = float(threshold) if scaled else s.ldexp_down(max(float(threshold), 0.0), -self.exponent)
         # What underflowed when the matrix was scaled is below every rounding of what did not.
-        theta = math.nextafter(theta - self._lost, -math.inf) if self._lost else theta
+        theta = math.nextafter(theta - self.scaling_loss, -math.inf) if self.scaling_loss else theta
         if theta >= self.frobenius:
             return threshold >= 0
         t = float(self._budget.shift(theta, self._trace))
         if not t > 0:
             return False
-        attempt = self._negative.copy(order="F")
+        attempt = self.negative.copy(order="F")
         if factors(attempt, t, self.diagonal, self._code):
             self.factor = attempt
             return True

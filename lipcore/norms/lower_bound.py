@@ -40,8 +40,8 @@ def norm_lower_bound(a: Array, v: Array) -> Any:
     Notes
     -----
     Matrix and vector are scaled by powers of two, exactly. An entry of the computed product w is off by at most
-    ``gamma_n |A| |v|`` (complex: ``sqrt(2) gamma_2n``), so that ``||A v|| >= ||w|| - gamma_n ||A||_F ||v||``. The loss is
-    the relative amount ``n u sqrt(r)``, r the stable rank.
+    ``gamma_n |A| |v|`` (complex: ``sqrt(2) gamma_2n``), so that ``||A v|| >= ||w|| - gamma_n ||A||_F ||v||``. That
+    loses the relative amount ``n u sqrt(r)``, r the stable rank.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def norm_lower_bound(a: Array, v: Array) -> Any:
     check_finite(largest)
     e = scale_exponents(largest, "float64")
     scaled = working_copy(a, e, "float64")
-    _, squares = r.sum_squares(scaled, axis=(-2, -1))
+    _, squares = r.sum_squares(scaled, axes=2)
     bound = attained_down(scaled, v, r.sqrt_up(squares))
     lost = np.where(e > 0, scaling_loss(a.shape), 0.0)
     return s.ldexp_down(r.add_down(bound, -lost) if np.any(lost) else bound, e if batch else int(e))
@@ -92,8 +92,8 @@ def attained_down(a: np.ndarray[Any, Any], v: np.ndarray[Any, Any], frobenius: A
     v = _unit_scaled(v)
     n, is_complex = v.shape[-1], a.dtype.kind == "c" or v.dtype.kind == "c"
     w = a @ v if v.ndim == 1 else (a @ v[..., None])[..., 0]
-    reached = r.sqrt_down(r.sum_squares(w, axis=-1)[0])
-    length = r.sqrt_up(r.sum_squares(v, axis=-1)[1])
+    reached = r.sqrt_down(r.sum_squares(w)[0])
+    length = r.sqrt_up(r.sum_squares(v)[1])
     # A product of a real and a complex number is two real ones, but NumPy may compute four, with zeros.
     loss = (1.5 * r.gamma(2 * n) if is_complex else r.gamma(n)) * (1 + 2.0**-40)
     underflow = 8.0 * n * a.shape[-2] * r.ETA["float64"]
@@ -111,4 +111,5 @@ def _unit_scaled(v: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     wide = v.astype(np.complex128 if v.dtype.kind == "c" else np.float64, copy=False)
     e = s.exponent(largest)
     # Scaling down may drop what underflows: it is another vector then, and as good a witness.
-    return s.scale_by_power(wide[..., None], -e)[..., 0]
+    scaled: np.ndarray[Any, Any] = s.scale_by_power(wide[..., None], -e)[..., 0]
+    return scaled
