@@ -91,6 +91,13 @@ def cast(x: Array, dtype: Any) -> Array:
     return xp.astype(x, dtype, copy=False)
 
 
+def copied(x: Array) -> Array:
+    """`x` in memory of its own, still differentiable."""
+    if compat.is_torch_array(x):
+        return x.clone()
+    return compat.array_namespace(x).asarray(x, copy=True)
+
+
 def stop_gradient(x: Array) -> Array:
     """`x` as a constant of differentiation."""
     if compat.is_torch_array(x):

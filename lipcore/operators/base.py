@@ -213,21 +213,28 @@ class LinearOperator:
             raise ValueError(
                 f"`{name}` must have shape (..., {size}, K) to meet an operator {self.shape}, got {X.shape}"
             )
-        batch, extra = self.batch_shape, max(0, X.ndim - 2 - len(self.batch_shape))
-        lead = X.shape[:extra]
-        if X.shape[extra:-2] != batch:
-            try:
-                X = xp.broadcast_to(X, (*lead, *batch, *X.shape[-2:]))
-            except (ValueError, RuntimeError, TypeError):
-                raise ValueError(f"`{name}` of shape {X.shape} does not broadcast to the batch {batch}") from None
-        if not extra:
+        if X.shape[:-2] == self.batch_shape:
             return self._promoted(hook, X)
-        # extra leading axes are more columns of the same operators
-        nb, K = len(batch), X.shape[-1]
-        order = (*range(extra, extra + nb + 1), *range(extra), extra + nb + 1)
-        Y = self._promoted(hook, xp.reshape(xp.permute_dims(X, order), (*batch, size, -1)))
-        Y = xp.reshape(Y, (*batch, Y.shape[-2], *lead, K))
-        return xp.permute_dims(Y, (*range(nb + 1, nb + 1 + extra), *range(nb + 1), nb + 1 + extra))
+        try:
+            full = np.broadcast_shapes(tuple(X.shape[:-2]), self.batch_shape)
+        except ValueError:
+            raise ValueError(
+                f"`{name}` of shape {X.shape} does not broadcast to the batch {self.batch_shape}"
+            ) from None
+        X = xp.broadcast_to(X, (*full, *X.shape[-2:]))
+        # axes that the batch lacks, or has once, are more columns of the same operators
+        batch = (1,) * (len(full) - self.ndim + 2) + self.batch_shape
+        kept = [i for i in range(len(full)) if batch[i] == full[i]]
+        moved = [i for i in range(len(full)) if batch[i] != full[i]]
+        if not moved:
+            Y = self._promoted(hook, xp.reshape(X, (*self.batch_shape, *X.shape[-2:])))
+            return xp.reshape(Y, (*full, *Y.shape[-2:]))
+        n, lead = len(full), tuple(full[i] for i in moved)
+        order = (*kept, n, *moved, n + 1)
+        columns = math.prod(lead) * X.shape[-1]
+        Y = self._promoted(hook, xp.reshape(xp.permute_dims(X, order), (*self.batch_shape, size, columns)))
+        Y = xp.reshape(Y, (*(full[i] for i in kept), Y.shape[-2], *lead, X.shape[-1]))
+        return xp.permute_dims(Y, tuple(order.index(i) for i in range(n + 2)))
 
     def _checked_input(self, x: Array, name: str) -> Namespace:
         xp = B.array_namespace(x, name=name)
