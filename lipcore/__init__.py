@@ -18,6 +18,16 @@ from .operators import (
     aslinearoperator,
     check_adjoint,
 )
+from .solvers import (
+    ConvergenceError,
+    block_krylov_svd,
+    eigsh,
+    lanczos_svd,
+    lobpcg,
+    power_method,
+    randomized_svd,
+    svds,
+)
 
 __all__ = [
     "BlockDiagonal",
@@ -34,4 +44,12 @@ __all__ = [
     "VStack",
     "aslinearoperator",
     "check_adjoint",
+    "ConvergenceError",
+    "block_krylov_svd",
+    "eigsh",
+    "lanczos_svd",
+    "lobpcg",
+    "power_method",
+    "randomized_svd",
+    "svds",
 ]

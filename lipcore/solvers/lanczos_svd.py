@@ -18,7 +18,7 @@ from .golub_kahan import GolubKahan
 from .orthogonalization import unit_rows
 from .progress import Watch
 from .results import State, SVDResult
-from .row_basis import FreshRows
+from .row_basis import FreshRows, fresh_like
 from .scaling import RowProducts
 from .stopping import Stopping, stopping
 from .thick_restart import Adaptive, Outcome, basis_size, run_fixed
@@ -149,21 +149,19 @@ class _Run:
         self.block, self.capacity = block, basis_size(short, k, block, itemsize, ncv)
         self.start = validate.start_rows(p, v0, rng, rows=block, readable=not rule.fixed)
         self.fresh = FreshRows(rng, self.start, max(block, 1), xp=p.xp)
-        self.left_rows: Array | None = None
 
     def _factorization(self, *, one_sided: bool) -> BlockLanczos | GolubKahan:
         p = self.products
         start = unit_rows(self.start)
         p.prepare(start[..., :1, :], host=not self.rule.fixed)
+        if not self.rule.fixed and p.traced:
+            raise ValueError("a traced run cannot stop at a tolerance: give `iterations`, a fixed count")
         if one_sided:
             return BlockLanczos(p, start, self.fresh, self.capacity, normal=True)
         return GolubKahan(p, start, self.fresh, self._left_fresh(self.block), self.capacity)
 
     def _left_fresh(self, count: int) -> FreshRows:
-        p = self.products
-        like = B.empty_rows(self.start[..., :1, :1] + self.start[..., :1, :1], 1, xp=p.xp)
-        like = p.xp.broadcast_to(like, (*like.shape[:-1], p.sizes[0]))
-        return FreshRows(self.rng, like, count, xp=p.xp)
+        return fresh_like(self.rng, self.start, self.products.sizes[0], count, xp=self.products.xp)
 
     def fixed(self, *, one_sided: bool) -> SVDResult:
         """Exactly `iterations` steps."""

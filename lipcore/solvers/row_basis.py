@@ -33,6 +33,12 @@ class FreshRows:
         return xp.take(self._long, window, axis=-1)
 
 
+def fresh_like(rng: np.random.Generator, rows: Array, length: int, count: int, *, xp: Namespace) -> FreshRows:
+    """A supply of `count` random rows of another length, for the batch of `rows`."""
+    like = xp.broadcast_to(rows[..., :1, :1], (*rows.shape[:-2], 1, length))
+    return FreshRows(rng, like, count, xp=xp)
+
+
 def rows_until(basis: Array, stop: Any, *, xp: Namespace, start: int = 0) -> Array:
     """Rows ``start .. stop`` of `basis`; all of it on JAX, where shapes stay fixed and unused rows are zero."""
     return basis if B.is_jax(xp) else basis[..., start:stop, :]

@@ -38,7 +38,7 @@ class RowProducts:
         self.real = B.real_dtype(A.xp, self.dtype)
         self.eps = B.eps(A.xp, self.dtype)
         self.log2_scale: Any = None
-        self._half: Array | None = None
+        self.half: Array | None = None
         self.forward = self.backward = 0
 
     @property
@@ -46,6 +46,11 @@ class RowProducts:
         """Lengths (rows, columns) of the map as used, after a swap with its adjoint."""
         m, n = self.A.shape[-2:]
         return (n, m) if self.swap else (m, n)
+
+    @property
+    def traced(self) -> bool:
+        """Whether products have no readable values."""
+        return self.half is not None and B.is_traced(self.half)
 
     def matmat(self, V: Array) -> Array:
         """Rows ``c A v`` for the rows v of `V` (*batch_shape, b, n)."""
@@ -59,17 +64,17 @@ class RowProducts:
 
     def _product(self, product: Any, V: Array) -> Array:
         V = B.cast(V, self.dtype)
-        if self._half is not None:
-            V = V * self._half
+        if self.half is not None:
+            V = V * self.half
         W = B.stop_gradient(B.cast(B.transpose(product(B.transpose(V))), self.dtype))
-        return W if self._half is None else W * self._half
+        return W if self.half is None else W * self.half
 
     def prepare(self, start: Array, *, host: bool) -> Array | None:
         """Choose the scale by one product with the unit rows `start`; that product, unless the scale has changed it.
 
         Raises ValueError where products are not finite at any scale (with ``host=True``).
         """
-        if self._half is not None:
+        if self.half is not None:
             return None
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             W = self.matmat(start)
@@ -97,7 +102,7 @@ class RowProducts:
         # an overflow says: as small as possible; zero: as large as possible
         bits = xp.where(fine, xp.round(xp.log2(xp.where(fine, largest, one))), xp.where(largest > 0, one, -one) * top)
         half = -xp.round(xp.clip(bits, -top, top) / 2)
-        self._half = B.cast(xp.pow(2 * one, half), self.dtype)
+        self.half = B.cast(xp.pow(2 * one, half), self.dtype)
         self.log2_scale = 2 * half[..., 0, 0]
         return True
 
@@ -119,7 +124,7 @@ class RowProducts:
         half = -np.round(np.clip(bits, -top, top) / 2)
         self.log2_scale = 2 * half
         factor = np.ldexp(1.0, half.astype(int))[..., None, None]
-        self._half = B.from_numpy(factor, xp=xp, device=B.device_of(W), dtype=self.dtype)
+        self.half = B.from_numpy(factor, xp=xp, device=B.device_of(W), dtype=self.dtype)
         return True
 
     def check_finite(self, W: Array) -> None:
@@ -142,7 +147,7 @@ class RowProducts:
 
     def unscale_device(self, values: Array) -> Array:
         """The same for a device array (*batch_shape, k), without reading it."""
-        if self._half is None:
+        if self.half is None:
             return values
-        half = B.cast(self._half, values.dtype)[..., 0]
+        half = B.cast(self.half, values.dtype)[..., 0]
         return (values / half) / half

@@ -56,17 +56,18 @@ def stopping(
     if iterations is not None:
         if tol is not None or maxiter is not None:
             raise ValueError("`iterations` fixes the count and excludes `tol` and `maxiter`; give one or the other")
-        return Stopping(default_tol(A), 0, _positive("iterations", iterations))
+        return Stopping(default_tol(A), 0, positive("iterations", iterations))
     if tol is not None and not (isinstance(tol, int | float) and 0 <= tol < 1):
         raise ValueError(f"`tol` must be a number with 0 <= tol < 1 (relative to the largest value), got {tol!r}")
     smallest = 32 * B.eps(A.xp, A.dtype)
     wanted = default_tol(A) if not tol else max(float(tol), smallest)
     if maxiter is None:
         maxiter = max(100, min(10 * min(A.shape[-2:]), default_maxiter))
-    return Stopping(wanted, _positive("maxiter", maxiter), None)
+    return Stopping(wanted, positive("maxiter", maxiter), None)
 
 
-def _positive(name: str, value: int) -> int:
+def positive(name: str, value: int) -> int:
+    """`value`, where it is a positive integer."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
         raise ValueError(f"`{name}` must be a positive integer, got {value!r}")
     return int(value)
