@@ -141,7 +141,8 @@ def build_parser() -> argparse.ArgumentParser:
                        help="ONNX: shape of the graph's input, 1x3x224x224; other formats: NAME is a convolution "
                        "(patterns such as 'features.*' do), SHAPE its channels and lengths; repeatable")  # fmt: skip
     model.add_argument("--geometry", type=geometry_option, action="append", default=[], metavar="NAME:KEY=N,...",
-                       help="stride, padding, dilation, groups of a convolution in a file without graph; repeatable")  # fmt: skip
+                       help="stride, padding, dilation, groups of a convolution "
+                       "in a file without graph; repeatable")  # fmt: skip
     model.add_argument("--strict", action="store_true", help="exit with 4 if anything was not understood")
     where = report.add_argument_group("where to compute, what to write")
     where.add_argument(

@@ -22,7 +22,7 @@ def kernel_of(node: Node) -> tuple[Constant, Array]:
     if kernel.size == 0:
         raise NotUnderstood(f"{node.op}: its kernel is empty")
     stated = node.attributes.get("kernel_shape")
-    if stated is not None and list(stated) != list(kernel.shape[2:]):
+    if stated is not None and stated != list(kernel.shape[2:]):
         raise NotUnderstood(f"{node.op}: kernel_shape {stated} contradicts the stored kernel {kernel.shape}")
     return constant, kernel
 

@@ -40,6 +40,7 @@ def read_onnx(file: Path, *, input_shape: Sequence[int] | Mapping[str, Sequence[
     except ImportError as error:
         raise ImportError(f"{file}: .onnx files need the onnx package: pip install lipcore[onnx]") from error
     from .onnx_graph import Walk
+    from .onnx_isolated import graphs, infer_shapes, run
 
     size = file.stat().st_size
     if size > PROTOBUF_LIMIT:
@@ -53,32 +54,24 @@ def read_onnx(file: Path, *, input_shape: Sequence[int] | Mapping[str, Sequence[
     if not model.HasField("graph") or not (model.graph.node or model.graph.initializer):
         raise ModelFormatError(f"{file}: no ONNX model: it holds no graph")
     if model.functions:
-        try:
-            model = onnx.inliner.inline_local_functions(model)
-        except Exception as error:  # the inliner's checks
-            raise ModelFormatError(f"{file}: its local functions cannot be inlined ({one_line(error)})") from error
+        inlined = run("inline", model)
+        if inlined is None:
+            raise ModelFormatError(f"{file}: its local functions cannot be inlined: it is damaged, or refers to itself")
+        model = inlined
     if input_shape is not None:
         set_input_shape(file, model, input_shape)
-    walk = Walk(file, infer_shapes(model))
-    try:
-        walk.graph(walk.model.graph)
-    except UnicodeDecodeError as error:
-        raise ModelFormatError(f"{file}: damaged: a name is no text ({one_line(error)})") from error
+    # Only these look at shapes; the child process costs some tenths of a second.
+    if any(node.op_type in ("Conv", "ConvTranspose", "Mul", "Div") for graph in graphs(model.graph) for node in graph.node):
+        infer_shapes(model)
+    walk = Walk(file)
+    walk.graph(model.graph)
     return walk.result()
-
-
-def infer_shapes(model: Any) -> Any:
-    """The model with the shapes that can be inferred; the model itself where inference fails."""
-    import onnx
-
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # contradictory or damaged graphs: the layers can still be read, without their image sizes
-        return model
 
 
 def set_input_shape(file: Path, model: Any, given: Sequence[int] | Mapping[str, Sequence[int]]) -> None:
     """Write the caller's shape into the graph's inputs, and forget all shapes derived from the old one."""
+    from .onnx_isolated import graphs
+
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = {value.name: value for value in model.graph.input if value.name not in constants}
     names = ", ".join(inputs) or "none"
@@ -102,16 +95,8 @@ def set_input_shape(file: Path, model: Any, given: Sequence[int] | Mapping[str, 
         del tensor.shape.dim[:]
         for n in lengths:
             tensor.shape.dim.add().dim_value = n
-    forget_shapes(model.graph)
-
-
-def forget_shapes(graph: Any) -> None:
-    """Remove stored intermediate shapes, so that inference starts from the inputs."""
-    del graph.value_info[:]
-    for value in graph.output:
-        if value.type.HasField("tensor_type"):
-            value.type.tensor_type.ClearField("shape")
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                forget_shapes(inner)
+    for graph in graphs(model.graph):  # shapes derived from the old one; inference starts from the inputs
+        del graph.value_info[:]
+        for value in graph.output:
+            if value.type.HasField("tensor_type"):
+                value.type.tensor_type.ClearField("shape")

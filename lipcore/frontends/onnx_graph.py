@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,8 @@ class Node:
 class Walk:
     """Collects layers and remainders; `graph` may call itself for branches."""
 
-    def __init__(self, file: Path, model: Any) -> None:
-        self.file, self.model = file, model
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.layers: list[LinearLayer] = []
         self.nodes: list[Remainder] = []
         self.leaves: list[Leaf] = []
@@ -129,6 +130,7 @@ class Walk:
     def graph(self, graph: Any, parent: Scope | None = None, prefix: str = "") -> None:
         """Walk one graph in its own order, which ONNX requires to be topological."""
         scope = Scope(parent, prefix)
+        self.require_text(v.name for v in (*graph.input, *graph.output, *graph.value_info, *graph.initializer))
         for value in (*graph.input, *graph.output, *graph.value_info):
             shape = declared_shape(value)
             if shape is not None:
@@ -145,6 +147,12 @@ class Walk:
         for proto in graph.node:
             self.node(proto, scope)
 
+    def require_text(self, names: Iterable[Any]) -> None:
+        """Refuse names that are no text: protobuf hands damaged ones out as bytes."""
+        for name in names:
+            if not isinstance(name, str):
+                raise ModelFormatError(f"{self.file}: damaged: the name {name!r} is no text")
+
     def store(self, scope: Scope, name: str, array: Array | None) -> None:
         """Enter a stored array; strings have no place in an account of weights."""
         if array is None:
@@ -160,6 +168,8 @@ class Walk:
         from .onnx_fold import fold
         from .onnx_nodes import HANDLERS, plain_operation
 
+        self.require_text((proto.op_type, proto.domain, proto.name, *proto.input, *proto.output))
+        self.require_text(a.name for a in proto.attribute)
         try:
             attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         except Exception as error:  # references and types that the file leaves undefined
@@ -194,10 +204,12 @@ class Walk:
         key, value = next(iter(node.attributes.items()))
         if key == "value":
             self.store(node.scope, name, read_tensor(self.file, value, name))
-        elif key in ("value_float", "value_floats"):
-            self.store(node.scope, name, np.asarray(value, dtype=np.float32))
-        elif key in ("value_int", "value_ints"):
-            self.store(node.scope, name, np.asarray(value, dtype=np.int64))
+        elif key in ("value_float", "value_floats", "value_int", "value_ints"):
+            numbers = value if isinstance(value, list) else [value]
+            if not all(isinstance(v, int | float) for v in numbers):
+                raise ModelFormatError(f"{self.file}: Constant node {node.name!r} holds no numbers")
+            dtype = np.float32 if "float" in key else np.int64
+            self.store(node.scope, name, np.asarray(value, dtype=dtype))
         elif key == "sparse_value":
             self.leaves.append(Leaf(f"{node.scope.prefix}{name}", (), "a sparse tensor is not read", understood=False))
 

@@ -35,6 +35,8 @@ def read_tensor(file: Path, tensor: Any, name: str) -> Array | None:
     ModelFormatError
         Shape and data do not fit, or external data is missing or lies outside the model's folder.
     """
+    if not isinstance(tensor, TensorProto):
+        raise ModelFormatError(f"{file}: {name!r} should be a tensor and is none")
     shape = tuple(tensor.dims)
     if any(n < 0 for n in shape):
         raise ModelFormatError(f"{file}: tensor {name!r} has a negative length in its shape {shape}")
@@ -46,6 +48,14 @@ def read_tensor(file: Path, tensor: Any, name: str) -> Array | None:
         return np.asarray(numpy_helper.to_array(tensor))
     except Exception as error:  # unknown types, data of the wrong length
         raise ModelFormatError(f"{file}: tensor {name!r} is damaged ({one_line(error)})") from error
+
+
+def regular_file(path: Path) -> bool:
+    """Whether there is such a file; names that the system refuses are none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def with_external_data(file: Path, tensor: Any, name: str) -> Any:
@@ -67,7 +77,7 @@ def with_external_data(file: Path, tensor: Any, name: str) -> Any:
             f"{file}: tensor {name!r} wants external data at {location!r}, outside the model's folder: refused; "
             "put it beside the model"
         )
-    if not target.is_file():
+    if not regular_file(target):
         raise ModelFormatError(
             f"{file}: the external data {location!r} of tensor {name!r} is missing: put it beside the model"
         )
