@@ -10,7 +10,6 @@ import scipy.linalg.lapack
 
 from .. import _backend as B
 from .._typing import Array
-from . import scaling as s
 from .bounds import Bounds
 from .cholesky import check_matrices, on_accelerator
 from .gram_certificate import GramCertificate
@@ -58,8 +57,8 @@ def dense_bounds(a: Array, rtol: float = 1e-6) -> Bounds:
     are true. With n the smaller side: m n^2 for the product and n^3 / 3 for each factorisation, usually one. Nothing is
     random.
 
-    On an accelerator, torch and CuPy arrays are factorised where they are (see `norm_at_most`); the vectors come from an
-    eigendecomposition of the Gram matrix there, and lower bounds from the host.
+    On an accelerator, torch and CuPy arrays are factorised where they are (see `norm_at_most`); the vectors come
+    from an eigendecomposition of the Gram matrix there.
 
     Examples
     --------
@@ -82,16 +81,11 @@ def dense_bounds(a: Array, rtol: float = 1e-6) -> Bounds:
 
         return dense_bounds_on_device(a, rtol)
     host = B.to_numpy(a)
-    if not batch:
-        lower, upper, e, matvecs = _matrix(host, rtol)
-    else:
-        found = [_matrix(matrix, rtol) for matrix in host.reshape(-1, *host.shape[-2:])]
-        lower, upper, e = (np.asarray(x).reshape(batch) for x in zip(*(f[:3] for f in found), strict=True))
-        matvecs = sum(f[3] for f in found)
-    reached = np.subtract(upper, lower) <= rtol * np.asarray(upper)
-    return Bounds.from_scaled(
-        lower, upper, e, "rigorous", converged=reached if batch else bool(reached), matvecs=matvecs, method="Cholesky"
-    )
+    found = [_matrix(matrix, rtol) for matrix in host.reshape(-1, *host.shape[-2:])]
+    lower, upper, e, matvecs = (np.asarray(column).reshape(batch) for column in zip(*found, strict=True))
+    reached = upper - lower <= rtol * upper
+    numbers = (lower, upper, e) if batch else (float(lower), float(upper), int(e))
+    return Bounds.from_scaled(*numbers, "rigorous", converged=reached, matvecs=int(np.sum(matvecs)), method="Cholesky")
 
 
 def _matrix(a: np.ndarray[Any, Any], rtol: float) -> tuple[float, float, int, int]:
