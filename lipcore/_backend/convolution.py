@@ -144,8 +144,8 @@ def _torch_convolution(
     import torch
 
     transposed = output_padding is not None
-    options = [list(stride), padding, list(dilation), transposed, output_padding or [0] * len(stride), groups]
     if not x.is_cuda or is_sharded(x):
+        options = [list(stride), padding, list(dilation), transposed, output_padding or [0] * len(stride), groups]
         return torch.ops.aten.convolution(x, kernel, None, *options)
     # This form takes the permission for TF32 per call; the public one follows a setting of the whole process,
     # which allows it unless the user forbids it. The derivative still follows that setting.
@@ -153,7 +153,25 @@ def _torch_convolution(
         benchmark, deterministic = False, False
     else:
         benchmark, deterministic = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
-    return torch.ops.aten._convolution(x, kernel, None, *options, benchmark, deterministic, True, False)
+    line = x.ndim == 3  # computed as an image of one row, as torch does itself
+    if line:
+        x, kernel = x.unsqueeze(2), kernel.unsqueeze(2)
+    y = torch.ops.aten._convolution(
+        x,
+        kernel,
+        None,
+        [1] * line + list(stride),
+        [0] * line + padding,
+        [1] * line + list(dilation),
+        transposed,
+        [0] * line + (output_padding or [0] * len(stride)),
+        groups,
+        benchmark,
+        deterministic,
+        True,  # cuDNN may be used
+        False,  # TF32 may not
+    )
+    return y.squeeze(2) if line else y
 
 
 def _transposed_jax(
