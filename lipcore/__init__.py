@@ -2,6 +2,8 @@
 
 __version__ = "0.1.0"
 
+from . import norms
+from .norms import Bounds, NoCertificateError, condition_number, opnorm, opnorm_bounds
 from .operators import (
     BlockDiagonal,
     Convolution,
@@ -30,6 +32,12 @@ from .solvers import (
 )
 
 __all__ = [
+    "Bounds",
+    "NoCertificateError",
+    "condition_number",
+    "norms",
+    "opnorm",
+    "opnorm_bounds",
     "BlockDiagonal",
     "Convolution",
     "ConvolutionTranspose",

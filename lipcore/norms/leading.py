@@ -22,6 +22,8 @@ _NOISE = 0.1
 _CYCLE = 8
 # Ritz values looked at to tell a cluster at the top from a gap.
 _CLUSTER = 12
+# An error is never estimated below this fraction of the residual.
+_RESOLUTION = 0.1
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
 # Vectors reserved at the start; the basis grows when it must.
@@ -142,7 +144,9 @@ def value_error(pairs: RitzPairs) -> np.ndarray[Any, Any]:
     r"""Estimated relative error of the largest Ritz value, per member of the batch.
 
     With the j largest Ritz values taken as one cluster of residual norm :math:`\rho_j` and distance :math:`g_j` to the
-    next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never above :math:`\rho_1`).
+    next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never above :math:`\rho_1`). A cluster that the
+    space has not begun to resolve looks like one value, with its spread for residual; so no more than a factor of ten
+    is ever gained on :math:`\rho_1`.
     """
     theta = np.nan_to_num(pairs.theta, nan=0.0)
     top = theta[..., :1]
@@ -150,7 +154,8 @@ def value_error(pairs: RitzPairs) -> np.ndarray[Any, Any]:
     gaps = top - theta[..., 1:]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quadratic = np.where(gaps > rho[..., :-1], rho[..., :-1] ** 2 / gaps, np.inf)
-        error = np.minimum(rho[..., 0], np.min(quadratic, axis=-1, initial=np.inf))
+        quadratic = np.maximum(np.min(quadratic, axis=-1, initial=np.inf), _RESOLUTION * rho[..., 0])
+        error = np.minimum(rho[..., 0], quadratic)
         return np.where(top[..., 0] > 0, error / top[..., 0], 0.0)
 
 

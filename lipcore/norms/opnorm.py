@@ -1,4 +1,4 @@
-"""The induced norm of an operator as an array: differentiable, on the operator's backend."""
+"""The norm of an operator as an array: differentiable, on the operator's backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..operators import (
 from ..operators.algebra import AdjointOperator, ScaledOperator, TransposedOperator
 from ..operators.detached import DetachedOperator
 from ..solvers.results import ConvergenceError
-from .induced import induced_norm
+from .induced_norm import induced_norm, length
 from .leading import leading_run, smaller_side
 from .start import start_vector
 
@@ -161,16 +161,7 @@ def attained(operator: LinearOperator, vector: Array) -> Array:
     """``||A v|| / ||v||`` for a constant `v`, at any scale; its derivative is that of the singular value."""
     vector = B.stop_gradient(vector)
     image = operator.matvec(vector)
-    return _length(image) / _length(vector)
-
-
-def _length(x: Array) -> Array:
-    """Euclidean norm over the last axis, in at least single precision and without overflow of the squares."""
-    xp = B.array_namespace(x)
-    x = B.cast(x, B.compute_dtype(xp, x.dtype))
-    largest = B.stop_gradient(xp.max(xp.abs(x), axis=-1))
-    scale = xp.where((largest > 0) & xp.isfinite(largest), largest, xp.ones_like(largest))
-    return scale * xp.linalg.vector_norm(x / B.cast(scale, x.dtype)[..., None], axis=-1)
+    return length(image) / length(vector)
 
 
 @_norm.register
