@@ -73,11 +73,12 @@ class Jacobian(LinearOperator):
                 "or write `f` on real and imaginary parts"
             )
         self.value, self._push, self._pull = B.linearize(f, x, xp=xp)
-        if not B.is_floating(xp, self.value.dtype):
-            raise TypeError(f"`f` must return floating point, got dtype {B.dtype_name(self.value.dtype)}")
+        kind = B.dtype_name(self.value.dtype) if B.is_array(self.value) else type(self.value).__name__
+        if not B.is_array(self.value) or not B.is_floating(xp, self.value.dtype):
+            raise TypeError(f"`f` must return one floating-point array, got {kind}")
         if B.is_complex(xp, self.value.dtype) != B.is_complex(xp, x.dtype):
             raise TypeError(
-                f"`f` maps {B.dtype_name(x.dtype)} to {B.dtype_name(self.value.dtype)}, so that its derivative "
+                f"`f` maps {B.dtype_name(x.dtype)} to {kind}, so that its derivative "
                 "is only real-linear; write `f` on real and imaginary parts"
             )
         self._setup(

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from operators.conformance import Case, OperatorConformance, gaussian
 from hypothesis import given
 from hypothesis import strategies as st
+from operators.conformance import Case, OperatorConformance, gaussian
 
 import lipcore as lc
 
