@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ PACKAGES = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out contestants that need more than about ten seconds")
-    parser.addoption("--tables", metavar="FILE", help="also append the tables to FILE, as Markdown")
+    parser.addoption(
+        "--tables", metavar="FILE", help="append each table to FILE as soon as it is complete"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,29 +59,31 @@ def machine() -> list[str]:
 
 
 @pytest.fixture
-def contest(request: pytest.FixtureRequest, benchmark: Any) -> Callable[..., Table]:
+def contest(request: pytest.FixtureRequest, benchmark: Any) -> Iterator[Callable[..., Table]]:
     """`contest(title, contestants, reference)` runs the race and keeps its table for the summary."""
+
+    tables = request.config.stash[TABLES]
+    known = len(tables)
 
     def run(*args: Any, **kwargs: Any) -> Table:
         table = race(benchmark, *args, quick=request.config.getoption("--quick"), **kwargs)
-        request.config.stash[TABLES].append(table)
+        tables.append(table)
         return table
 
     benchmark.group = request.node.name
-    return run
+    yield run
+    # after the test, when the targets are written too
+    if path := request.config.getoption("--tables"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write("".join(f"{table.markdown()}\n\n" for table in tables[known:]))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     tables = config.stash[TABLES]
     if not tables:
         return
-    lines = [*machine(), ""]
-    for table in tables:
-        lines += [table.markdown(), ""]
     terminalreporter.section("lipcore against its peers")
-    for line in lines:
+    for line in machine():
         terminalreporter.write_line(line)
-    path = config.getoption("--tables")
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+    for table in tables:
+        terminalreporter.write_line("\n" + table.markdown())
