@@ -84,7 +84,7 @@ def dense_bounds(a: Array, rtol: float = 1e-6) -> Bounds:
     found = [_matrix(matrix, rtol) for matrix in host.reshape(-1, *host.shape[-2:])]
     lower, upper, e, matvecs = (np.asarray(column).reshape(batch) for column in zip(*found, strict=True))
     reached = upper - lower <= rtol * upper
-    numbers = (lower, upper, e) if batch else (float(lower), float(upper), int(e))
+    numbers: tuple[Any, Any, Any] = (lower, upper, e) if batch else (float(lower), float(upper), int(e))
     return Bounds.from_scaled(*numbers, "rigorous", converged=reached, matvecs=int(np.sum(matvecs)), method="Cholesky")
 
 

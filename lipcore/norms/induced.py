@@ -39,11 +39,10 @@ from . import rounding as r
 from .absolute_sums import matrix_norm, vector_norm
 from .bounds import Bounds
 from .induced_convolution import convolution_norm
-from .induced_norm import induced_norm
 from .low_rank_sums import low_rank_norm, sparse_norm
 from .one_norm_estimate import one_norm_estimate
 
-__all__ = ["induced_bounds", "induced_norm"]
+__all__ = ["induced_bounds"]
 
 # Operators known by their products, written down up to this many columns (or rows).
 _WRITTEN_DOWN = 256

@@ -41,7 +41,7 @@ def low_rank_norm(u: np.ndarray[Any, Any], v: np.ndarray[Any, Any], ord: Any) ->
     pairs = zip(_flat(u, batch), _flat(v, batch), strict=True)
     found = [_one(a, b, ord) if ord != math.inf else _one(b, a, ord) for a, b in pairs]
     lower, upper, e = (np.asarray(x).reshape(batch) for x in zip(*found, strict=True))
-    numbers = (lower, upper, e) if batch else (float(lower), float(upper), int(e))
+    numbers: tuple[Any, Any, Any] = (lower, upper, e) if batch else (float(lower), float(upper), int(e))
     return Bounds.from_scaled(*numbers, "rigorous", ord=ord, method="product of the factors")
 
 

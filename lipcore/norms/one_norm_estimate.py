@@ -44,10 +44,10 @@ def one_norm_estimate(
 
     Notes
     -----
-    The norm is a convex function of x on the ball of the 1-norm, so it is attained at a unit vector. From the signs S of
-    ``A X`` the subgradient ``A^H S`` tells which unit vectors to try next; ends when none of them is better (Hager 1984;
-    Higham and Tisseur, "A block algorithm for matrix 1-norm estimation", SIAM J. Matrix Anal. Appl. 21, 2000). A lower
-    bound always; how often it is below the norm nothing proves.
+    The norm is a convex function of x on the ball of the 1-norm, so it is attained at a unit vector. From the signs S
+    of ``A X`` the subgradient ``A^H S`` tells which unit vectors to try next; ends when none of them is better (Hager
+    1984; Higham and Tisseur, "A block algorithm for matrix 1-norm estimation", SIAM J. Matrix Anal. Appl. 21, 2000). A
+    lower bound always; how often it is below the norm nothing proves.
 
     Examples
     --------
