@@ -30,7 +30,7 @@ __all__ = ["Meetings", "convolution_norm", "meetings"]
 
 
 class Meetings(NamedTuple):
-    """Sets of taps that meet on one axis: members (sets, taps); how often, by output (out, sets) and input (n, sets)."""
+    """Sets of taps that meet on one axis: members (sets, taps), counts by output (out, sets) and input (n, sets)."""
 
     members: np.ndarray[Any, Any]
     by_output: np.ndarray[Any, Any]

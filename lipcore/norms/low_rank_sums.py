@@ -14,7 +14,7 @@ from .bounds import Bounds
 from .cholesky import check_finite, working_copy
 from .error_budget import ErrorBudget
 
-__all__ = ["low_rank_norm", "sparse_norm"]
+__all__ = ["flat_stack", "low_rank_norm", "sparse_norm"]
 
 # Entries of the product held at once.
 _BLOCK = 2**20
@@ -38,14 +38,15 @@ def low_rank_norm(u: np.ndarray[Any, Any], v: np.ndarray[Any, Any], ord: Any) ->
     if u.shape[-1] == 0:
         nothing = np.zeros(batch)
         return Bounds(nothing, nothing, "rigorous", ord=ord, method="empty")
-    pairs = zip(_flat(u, batch), _flat(v, batch), strict=True)
+    pairs = zip(flat_stack(u, batch), flat_stack(v, batch), strict=True)
     found = [_one(a, b, ord) if ord != math.inf else _one(b, a, ord) for a, b in pairs]
     lower, upper, e = (np.asarray(x).reshape(batch) for x in zip(*found, strict=True))
     numbers: tuple[Any, Any, Any] = (lower, upper, e) if batch else (float(lower), float(upper), int(e))
     return Bounds.from_scaled(*numbers, "rigorous", ord=ord, method="product of the factors")
 
 
-def _flat(x: np.ndarray[Any, Any], batch: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def flat_stack(x: np.ndarray[Any, Any], batch: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The matrices of a stack, one after the other, broadcast to `batch`."""
     return np.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, *x.shape[-2:])
 
 
