@@ -53,8 +53,10 @@ def device_of(x: Array) -> Any:
     """
     if not compat.is_jax_array(x):
         return x.device if is_sharded(x) else compat.device(x)
-    if not hasattr(x, "addressable_shards"):
-        return None  # a tracer: the jitted program decides
+    import jax
+
+    if isinstance(x, jax.core.Tracer):  # under vmap even hasattr(x, "addressable_shards") raises
+        return None  # the traced program decides
     device = compat.device(x)
     if is_sharded(x):
         from jax.sharding import NamedSharding, PartitionSpec
