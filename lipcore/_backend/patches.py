@@ -31,8 +31,6 @@ def convolve(x: Array, kernel: Array, stride: Shape, dilation: Shape, groups: in
     size = _output(x.shape[2:], kernel.shape[2:], stride, dilation)
     if _is_pointwise(kernel, stride):
         return _pointwise(x, kernel, groups)
-    if _is_depthwise(kernel, groups):
-        return _depthwise(x, kernel, size, stride, dilation)
     if max(stride) == 1 and 2 * kernel.shape[0] < kernel.shape[1] * groups:
         reach = _reach(kernel.shape[2:], dilation)
         full = tuple(n + r for n, r in zip(x.shape[2:], reach, strict=True))
@@ -47,14 +45,14 @@ def convolve_transposed(
     """Plain transpose of `convolve`, from `y` (b, c_out, *out) back onto `spatial`."""
     c_in = kernel.shape[1] * groups
     reach = _reach(kernel.shape[2:], dilation)
-    if max(stride) == 1 and kernel.shape[0] <= c_in and not _is_depthwise(kernel, groups):
+    if max(stride) == 1 and kernel.shape[0] <= c_in:
         # the same sum with a turned kernel over the fully padded y, less what falls into the padding
         around = tuple((r - before, r - after) for r, (before, after) in zip(reach, pads, strict=True))
         y = y[(..., *(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(y.shape[2:], around, strict=True)))]
         around = tuple((max(0, a), max(0, b)) for a, b in around)
         return convolve(y, _turned(kernel, groups), stride, dilation, groups, around)
     full = tuple(n + sum(p) for n, p in zip(spatial, pads, strict=True))
-    if _is_depthwise(kernel, groups):
+    if tuple(kernel.shape[:2]) == (groups, 1):
         x = _depthwise_transposed(y, kernel, full, stride, dilation)
     else:
         x = _scatter(y, kernel, full, stride, dilation, groups)
@@ -63,10 +61,6 @@ def convolve_transposed(
 
 def _is_pointwise(kernel: Array, stride: Shape) -> bool:
     return math.prod(kernel.shape[2:]) == 1 and max(stride) == 1
-
-
-def _is_depthwise(kernel: Array, groups: int) -> bool:
-    return tuple(kernel.shape[:2]) == (groups, 1)
 
 
 def _reach(taps: Shape, dilation: Shape) -> Shape:
@@ -174,30 +168,21 @@ def _landing(tap: Shape, block: tuple[slice, ...], stride: Shape, dilation: Shap
 
 
 def _planes(batch: int, channels: int, pixels: int, itemsize: int) -> Iterator[tuple[int, slice]]:
-    """Channels of one image, as many as stay in the cache."""
-    step = max(1, _BUFFER // (4 * pixels * itemsize))
+    """Channels of one image, as many as stay in the nearer cache with their operands."""
+    step = max(1, _BUFFER // (16 * pixels * itemsize))
     for image in range(batch):
         for first in range(0, channels, step):
             yield image, slice(first, min(first + step, channels))
 
 
-def _depthwise(x: Array, kernel: Array, size: Shape, stride: Shape, dilation: Shape) -> Array:
-    """One multiplication and one addition per tap; a matrix product of one row would be slower."""
-    y: Array = np.zeros((x.shape[0], kernel.shape[0], *size), dtype=x.dtype)
-    whole = tuple(slice(0, n) for n in size)
-    for image, channels in _planes(x.shape[0], kernel.shape[0], math.prod(size), x.dtype.itemsize):
-        part = y[image, channels]
-        for tap in np.ndindex(*kernel.shape[2:]):
-            weight = kernel[(channels, 0, *tap)].reshape(-1, *(1,) * len(size))
-            part += weight * x[(image, channels, *_landing(tap, whole, stride, dilation))]
-    return y
-
-
 def _depthwise_transposed(y: Array, kernel: Array, full: Shape, stride: Shape, dilation: Shape) -> Array:
+    """One multiplication and one addition per tap: faster here than products with columns of length one."""
     x: Array = np.zeros((y.shape[0], kernel.shape[0], *full), dtype=y.dtype)
     whole = tuple(slice(0, n) for n in y.shape[2:])
+    weights = kernel.reshape(*kernel.shape, *(1,) * len(full))
     for image, channels in _planes(y.shape[0], kernel.shape[0], math.prod(full), y.dtype.itemsize):
+        part, term = y[image, channels], np.empty_like(y[image, channels])
         for tap in np.ndindex(*kernel.shape[2:]):
-            weight = kernel[(channels, 0, *tap)].reshape(-1, *(1,) * len(full))
-            x[(image, channels, *_landing(tap, whole, stride, dilation))] += weight * y[image, channels]
+            np.multiply(weights[(channels, 0, *tap)], part, term)
+            x[(image, channels, *_landing(tap, whole, stride, dilation))] += term
     return x
