@@ -25,9 +25,9 @@ for ax, taps in zip(axes, (2, 3, 4), strict=True):
 plt.show()
 
 # %%
-# All three have the same mean response, and a norm of about two: each input pixel feeds four output pixels. The
-# uneven overlap of three taps shows as a pattern and not in the norm: the norm bounds how much a perturbation can
-# grow, not how it looks.
+# All three have the same mean response, and a norm of about two, since each input pixel feeds four output pixels on
+# average. The uneven overlap of three taps is plain to see and changes the norm by little: a norm bounds how much a
+# perturbation can grow, not how it looks.
 
 circle = lc.ConvolutionTranspose(np.full((1, 1, 3, 3), 4 / 9), (1, 8, 8), stride=2)
 print(lc.check_adjoint(circle, rng=0))

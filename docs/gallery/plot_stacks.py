@@ -46,7 +46,7 @@ fig, axes = plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained", width_ra
 for ax, picture, title in zip(axes, (image, length), ("image", "length of its gradient"), strict=False):
     ax.imshow(picture, cmap="gray_r")
     ax.set(title=title, xticks=[], yticks=[])
-axes[2].semilogx(sizes, norms, "C0o-", label="norm")
+axes[2].plot(sizes, norms, "C0o-", label="norm")
 axes[2].axhline(np.sqrt(8), color="k", ls="--", lw=1, label=r"$\sqrt{8}$")
 axes[2].set(xlabel="pixels per side")
 axes[2].legend()
