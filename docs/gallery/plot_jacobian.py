@@ -19,13 +19,14 @@ import lipcore as lc
 rng = np.random.default_rng(4)
 sizes = [2, 24, 24, 8]
 weights = [jnp.asarray(rng.standard_normal((m, n)) * np.sqrt(2.5 / n), dtype=jnp.float32) for n, m in pairwise(sizes)]
+biases = [jnp.asarray(rng.standard_normal(m), dtype=jnp.float32) for m in sizes[1:]]
 
 
 def network(x):
     """Three layers with a ReLU between them."""
-    for weight in weights[:-1]:
-        x = jax.nn.relu(weight @ x)
-    return weights[-1] @ x
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        x = jax.nn.relu(weight @ x + bias)
+    return weights[-1] @ x + biases[-1]
 
 
 J = lc.Jacobian(network, jnp.asarray([0.3, -0.7], dtype=jnp.float32))

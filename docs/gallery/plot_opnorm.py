@@ -21,7 +21,8 @@ print(float(norm) / s[0], float(jnp.max(jnp.abs(gradient - np.outer(u[:, 0], vh[
 
 # %%
 # Gradient descent on the norm, with the Frobenius norm held fixed. Each step presses the largest singular value down
-# and the others share what it loses, until all of them meet: the matrix becomes orthogonal up to a factor.
+# and the others share what it loses. One after the other they meet at the top and go down together, towards a matrix
+# that is orthogonal up to a factor.
 
 step = jax.jit(jax.grad(lambda W: lc.opnorm(W) / jnp.linalg.vector_norm(W)))
 size = jnp.linalg.vector_norm(W)
