@@ -148,9 +148,9 @@ class BlockLanczos:
         residuals = xp.sqrt(xp.sum(squares(coupling), axis=-2))
         return Ritz(values, residuals, (Y,), xp.max(xp.abs(values), axis=-1, keepdims=True))
 
-    def vectors(self, ritz: Ritz, k: int) -> Array:
+    def vectors(self, ritz: Ritz, k: int) -> tuple[Array, ...]:
         """The first k Ritz vectors, as rows."""
-        return combine(ritz.coordinates[0][..., :k], self.V)
+        return (combine(ritz.coordinates[0][..., :k], self.V),)
 
     def restart(self, ritz: Ritz, keep: int, fresh: Array | None = None) -> None:
         """Shrink to the first `keep` Ritz vectors.
@@ -158,7 +158,7 @@ class BlockLanczos:
         `fresh` (*batch_shape, 1, 1), boolean: members that go on from random directions instead of the residual.
         """
         xp, p, b = self.xp, self.size, self.block
-        rows = self.vectors(ritz, keep)
+        (rows,) = self.vectors(ritz, keep)
         after = B.get_rows(self._V, p, b, xp=xp)
         if fresh is not None:
             zero = norms(after[..., :1, :]) * 0

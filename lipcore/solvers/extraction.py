@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _backend as B
 from .._typing import Array
-from .orthogonalization import BREAKDOWN, combine, norms, orthonormalize
+from .orthogonalization import BREAKDOWN, combine, inner, norms, orthonormalize
 from .results import SVDResult, State
 from .row_basis import FreshRows
 from .scaling import RowProducts
@@ -15,7 +15,7 @@ from .scaling import RowProducts
 def extract(
     products: RowProducts,
     V: Array,
-    left_fresh: FreshRows,
+    left: Array | FreshRows,
     *,
     tol: float,
     largest: Array | None = None,
@@ -25,14 +25,18 @@ def extract(
 ) -> SVDResult:
     """Best triplets in the span of the orthonormal rows `V` (*batch_shape, k, n), and their two-sided residuals.
 
-    Rayleigh-Ritz on A itself: ``A V = Q R`` and the SVD of the k x k factor R, so nothing is squared. 2 k products; no
-    host read. `largest` (*batch_shape, 1), of the scaled operator, is what residuals are held against; by default the
+    Rayleigh-Ritz on A itself, so nothing is squared: the SVD of the k x k matrix R with ``A V = Q R``, or of ``U^H A V``
+    where left Ritz vectors are known (`left`, rows). Those are indispensable for small singular values: the image of a null
+    vector says nothing about the left one. 2 k products; no host read. `largest` (*batch_shape, 1), of the scaled operator, is what residuals are held against; by default the
     largest value found.
     """
     xp = products.xp
     W = products.matmat(V)
-    threshold = BREAKDOWN * W.shape[-2] * products.eps * xp.max(norms(W), axis=-2, keepdims=True)
-    Q, R, _ = orthonormalize(None, W, threshold, left_fresh.rows())
+    if isinstance(left, FreshRows):
+        threshold = BREAKDOWN * W.shape[-2] * products.eps * xp.max(norms(W), axis=-2, keepdims=True)
+        Q, R, _ = orthonormalize(None, W, threshold, left.rows())
+    else:
+        Q, R = left, inner(left, W)
     P, S, Zh = xp.linalg.svd(R, full_matrices=False)
     Z = B.adjoint(Zh)
     U, V = combine(P, Q), combine(Z, V)

@@ -8,7 +8,7 @@ from .. import _backend as B
 from .._typing import Array
 from .block_lanczos import Ritz
 from .orthogonalization import BREAKDOWN, combine, inner, norms, orthonormalize, squares
-from .row_basis import FreshRows, diagonal_table, in_order, replace_rows, rows_until, set_block
+from .row_basis import FreshRows, diagonal_table, replace_rows, rows_until, set_block
 from .scaling import RowProducts
 
 
@@ -140,14 +140,16 @@ class GolubKahan:
         xp = self.xp
         P, values, Qh = xp.linalg.svd(self.projected(), full_matrices=False)
         largest = values[..., :1]
-        values, P = in_order(values, P, which)
-        Q = B.adjoint(Qh) if which == "LM" else xp.flip(B.adjoint(Qh), axis=-1)
+        Q = B.adjoint(Qh)
+        if which == "SM":  # not a sort: equal values must keep their partners
+            values, P, Q = (xp.flip(x, axis=-1) for x in (values, P, Q))
         coupling = xp.matmul(self._R, P[..., self.size - self.block : self.size, :])
         return Ritz(values, xp.sqrt(xp.sum(squares(coupling), axis=-2)), (P, Q), largest)
 
-    def vectors(self, ritz: Ritz, k: int) -> Array:
-        """The first k right Ritz vectors, as rows."""
-        return combine(ritz.coordinates[1][..., :k], self.V)
+    def vectors(self, ritz: Ritz, k: int) -> tuple[Array, ...]:
+        """The first k right and left Ritz vectors, as rows."""
+        P, Q = ritz.coordinates
+        return combine(Q[..., :k], self.V), combine(P[..., :k], self.U)
 
     def restart(self, ritz: Ritz, keep: int, fresh: Array | None = None) -> None:
         """Shrink to the first `keep` Ritz triplets.
@@ -155,7 +157,7 @@ class GolubKahan:
         `fresh` (*batch_shape, 1, 1), boolean: members that go on from random directions instead of the residual.
         """
         xp = self.xp
-        left, right = combine(ritz.coordinates[0][..., :keep], self.U), self.vectors(ritz, keep)
+        right, left = self.vectors(ritz, keep)
         after = B.get_rows(self._V, self.size, self.block, xp=xp)
         if fresh is not None:
             zero = norms(after[..., :1, :]) * 0

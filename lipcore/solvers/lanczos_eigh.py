@@ -98,7 +98,7 @@ def lanczos_eigh(
             reason = "converged" if outcome.reached else "maxiter"
         return extract_eigh(
             p,
-            outcome.vectors,
+            outcome.vectors[0],
             which,
             tol=rule.tol,
             largest=outcome.largest,

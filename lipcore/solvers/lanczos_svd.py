@@ -54,7 +54,7 @@ def lanczos_svd(
         Vectors that move together, b. One takes the fewest products; more pay where a product with a block costs little
         more than one with a vector.
     ncv : int, optional
-        Most basis vectors, at least ``k + 2 b``; by default ``max(4 k + 20, 50)``, less for very long vectors.
+        Most basis vectors, at least ``k + 2 b``; by default ``max(6 k + 40, 60)``, less for very long vectors.
     sides : {"auto", "both", "one"}
         "both" keeps bases on both sides (Golub-Kahan); "one" only on the shorter side (Lanczos on ``A^H A``), with half
         the orthogonalisation and memory, and accurate for values above about ``eps / tol`` times the largest. "auto"
@@ -90,8 +90,9 @@ def lanczos_svd(
     p <= `ncv`. Memory: `ncv` vectors on each side (one side: on the shorter one). Host reads: one at the start (scale),
     one a cycle, one at the end; none with `iterations`. At the end 2 k products for the two-sided residuals.
 
-    A set of several values is accepted only when ten further steps from a random direction orthogonal to it have found
-    nothing that belongs among them: single vectors otherwise see one copy of a repeated value. That is evidence, not
+    A set of several values is accepted only when the run, continued from a random direction orthogonal to it, has settled
+    (its next Ritz pair to 3 % of the largest value) without finding what belongs among them: a single vector otherwise
+    sees one copy of a repeated value. That costs some ten to thirty steps, and is evidence, not
     proof. Ritz values are lower bounds of the singular values of the same index, up to rounding.
 
     Sources: Golub and Kahan 1965; Baglama and Reichel 2005 (restart), 2006 (blocks); Simon and Zha 2000 (one side).
@@ -189,8 +190,8 @@ class _Run:
         largest = self.products.xp.sqrt(outcome.largest) if one_sided else outcome.largest
         return extract(
             self.products,
-            outcome.vectors,
-            self._left_fresh(self.k),
+            outcome.vectors[0],
+            outcome.vectors[1] if len(outcome.vectors) > 1 else self._left_fresh(self.k),
             tol=self.rule.tol,
             largest=largest,
             iterations=outcome.steps,

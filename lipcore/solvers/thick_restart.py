@@ -15,8 +15,12 @@ from .results import State
 from .scaling import RowProducts
 from .stopping import Stopping
 
-# Steps from a fresh random direction that must find nothing new before a set of values is believed complete.
-_VERIFICATION_STEPS = 10
+# A set of values is believed complete when Lanczos from a random direction orthogonal to their vectors has brought its own
+# first Ritz pair to this residual, relative to the largest value, without finding anything that belongs into the set.
+_PROBED = 0.03
+_PROBE_STEPS = 8  # between looks at that
+# Residuals by the recurrence must be this much smaller than asked for: each verification drops those of the pairs it keeps.
+_MARGIN = 0.3
 
 
 class Factorization(Protocol):
@@ -35,19 +39,20 @@ class Factorization(Protocol):
 
     def ritz(self, which: str) -> Ritz: ...  # noqa: D102
 
-    def vectors(self, ritz: Ritz, k: int) -> Array: ...  # noqa: D102
+    def vectors(self, ritz: Ritz, k: int) -> tuple[Array, ...]: ...  # noqa: D102
 
     def restart(self, ritz: Ritz, keep: int, fresh: Array | None = None) -> None: ...  # noqa: D102
 
 
 @dataclass
 class Outcome:
-    """Ritz vectors (rows), the largest magnitude seen (*batch_shape, 1), and the steps of each member.
+    """Ritz vectors (rows; right, and left where there are such), and the steps of each member.
 
+    `largest` (*batch_shape, 1): the largest magnitude seen.
     `reached`: whether all members converged by the recurrence; `hopeless`: whether squaring has lost wanted values.
     """
 
-    vectors: Array
+    vectors: tuple[Array, ...]
     largest: Array
     steps: Any
     reached: bool = False
@@ -61,7 +66,7 @@ def basis_size(n: int, k: int, block: int, itemsize: int, ncv: int | None) -> in
             raise ValueError(f"`ncv` must be an integer with {min(n, k + 2 * block)} <= ncv <= {n}, got {ncv!r}")
         wanted = int(ncv)
     else:
-        roomy, tight = max(4 * k + 20, k + 12 * block, 50), max(2 * k + 10, k + 3 * block)
+        roomy, tight = max(6 * k + 40, k + 12 * block, 60), max(2 * k + 10, k + 3 * block)
         affordable = int(2**30 / max(1, n * itemsize))
         wanted = min(n, max(tight, min(roomy, affordable)))
     return max(block, wanted // block * block)
@@ -88,8 +93,9 @@ def run_fixed(f: Factorization, k: int, which: str, steps: int) -> Outcome:
 class Adaptive:
     """One adaptive run: expand, read the Ritz values once, restart where the basis is full, until all members are done.
 
-    A member is done when its first k Ritz pairs have small residuals, and (for k > 1) a further cycle from a random
-    direction orthogonal to them has found nothing that belongs before them. Its vectors are then frozen.
+    A member claims to be done when its first k Ritz pairs have small residuals. For k > 1 the claim is then verified: the
+    factorisation goes on from a random direction orthogonal to the k vectors until its next Ritz pair there has settled. A
+    single vector sees one copy of a repeated value only; this finds the others. Vectors of verified members are frozen.
     """
 
     def __init__(
@@ -100,10 +106,11 @@ class Adaptive:
         self.batch = f.products.A.batch_shape
         self.done = np.zeros(self.batch, dtype=bool)
         self.claimed = np.zeros(self.batch, dtype=bool)  # converged, not yet verified
+        self.new_claims = np.zeros(self.batch, dtype=bool)
         self.claim = np.zeros((*self.batch, k))
         self.scale = np.ones((*self.batch, 1))
         self.stopped = np.zeros(self.batch, dtype=int)
-        self.frozen: Array | None = None
+        self.frozen: tuple[Array, ...] | None = None
         self.steps = 0
 
     def run(self) -> Outcome:
@@ -115,7 +122,8 @@ class Adaptive:
             newly = self._judge(values, residuals)
             if newly.any():
                 self._freeze(ritz, newly)
-            self.watch.see(State(self.steps, self._matvecs, values, residuals, self.done.copy()))
+            k = self.k
+            self.watch.see(State(self.steps, self._matvecs, values[..., :k], residuals[..., :k], self.done.copy()))
             if self.done.all() or hopeless or self.steps >= self.rule.maxiter:
                 return self._outcome(ritz, hopeless)
             self._go_on(ritz)
@@ -131,7 +139,7 @@ class Adaptive:
         else:
             steps = max(6, f.size // (3 * b))
         if (self.claimed & ~self.done).any():
-            steps = min(steps, max(2, -(-_VERIFICATION_STEPS // b)))
+            steps = min(steps, max(2, _PROBE_STEPS // b))
         steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
         if f.size + steps * b < self.k:
             steps = min(f.room, -(-(self.k - f.size) // b))
@@ -139,8 +147,8 @@ class Adaptive:
         self.steps += steps
 
     def _read(self, ritz: Ritz) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], bool]:
-        """First k values and relative residuals as those of A, by the one host read of a cycle."""
-        k, p = self.k, self.f.products
+        """First k + 1 values and relative residuals as those of A, by the one host read of a cycle."""
+        k, p = min(self.k + 1, self.f.size), self.f.products
         packed = p.xp.concat([ritz.values[..., :k], ritz.residuals[..., :k], ritz.largest], axis=-1)
         host = B.to_numpy(packed).astype(np.float64)
         if not np.isfinite(host).all():
@@ -156,21 +164,24 @@ class Adaptive:
             residuals = residuals / np.maximum(np.maximum(values, floor), np.finfo(float).tiny)
             # values that squaring has lost are left to the two-sided factorisation as soon as they are seen to be small
             lost = (values < 4 * largest * p.eps / self.rule.tol) & (residuals < np.maximum(0.3 * values, 10 * floor))
-            hopeless = bool((lost & (largest > 0)).any())
+            hopeless = bool((lost & (largest > 0))[..., : self.k].any())
         self.scale = np.where(largest > 0, largest, 1.0)
         return p.unscale(values), residuals / self.scale, hopeless
 
     def _judge(self, values: np.ndarray[Any, Any], residuals: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Members that are done now; claims are made or withdrawn."""
-        small = (residuals <= 0.5 * self.rule.tol).all(axis=-1)
+        """Members that are done now; claims are made, kept or withdrawn."""
+        k = self.k
+        small = (residuals[..., :k] <= _MARGIN * self.rule.tol).all(axis=-1) & ~self.done
         if not self.verify or self._exhausted():
-            newly = small & ~self.done
+            newly = small
         else:
             slack = self.rule.tol * self.f.products.unscale(self.scale)
-            same = (np.abs(values - self.claim) <= slack).all(axis=-1)
-            newly = small & self.claimed & same & ~self.done
-            self.claimed = small & ~newly & ~self.done
-            self.claim = values
+            same = small & (np.abs(values[..., :k] - self.claim) <= slack).all(axis=-1)
+            probed = (residuals[..., k:] <= _PROBED).all(axis=-1) & (values.shape[-1] > k)
+            newly = self.claimed & same & probed
+            self.new_claims = small & ~(self.claimed & same)
+            self.claimed = small & ~newly
+            self.claim = values[..., :k]
         self.done |= newly
         self.stopped[newly] = self.steps
         return newly
@@ -185,17 +196,17 @@ class Adaptive:
             self.frozen = rows
             return
         xp = self.f.xp
-        mask = B.from_numpy(newly, xp=xp, device=B.device_of(rows))[..., None, None]
-        self.frozen = xp.where(mask, rows, self.frozen)
+        mask = B.from_numpy(newly, xp=xp, device=B.device_of(rows[0]))[..., None, None]
+        self.frozen = tuple(xp.where(mask, new, old) for new, old in zip(rows, self.frozen, strict=True))
 
     def _go_on(self, ritz: Ritz) -> None:
-        """Restart where the basis is full or a claim is to be verified."""
+        """Restart where a claim is new or the basis is full."""
         f, xp = self.f, self.f.xp
         keep = kept(self.k, f.size, f.block)
-        claims = self.claimed & ~self.done
-        if claims.any():
-            fresh = B.from_numpy(claims, xp=xp, device=B.device_of(ritz.values))[..., None, None]
-            f.restart(ritz, max(self.k, keep) if f.size > self.k else keep, fresh)
+        if self.new_claims.any():
+            fresh = B.from_numpy(self.new_claims, xp=xp, device=B.device_of(ritz.values))[..., None, None]
+            # residuals are dropped here, so only those may be kept that are small
+            f.restart(ritz, min(self.k, keep), fresh)
         elif f.room < 1:
             f.restart(ritz, keep)
 
