@@ -3,6 +3,7 @@
 __version__ = "0.1.0"
 
 from . import norms
+from .frontends import ModelFormatError, load_weights
 from .norms import Bounds, NoCertificateError, condition_number, opnorm, opnorm_bounds
 from .operators import (
     BlockDiagonal,
@@ -60,4 +61,6 @@ __all__ = [
     "power_method",
     "randomized_svd",
     "svds",
+    "ModelFormatError",
+    "load_weights",
 ]

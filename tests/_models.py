@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from lipcore.frontends import ModelFormatError, load_weights
 
-def node_model(op: str, inputs: list[Any], shape: list[Any], *, opset: int = 17, rank: int | None = None, **attributes: Any) -> Any:
+
+def node_model(
+    op: str, inputs: list[Any], shape: list[Any], *, opset: int = 17, rank: int | None = None, **attributes: Any
+) -> Any:
     """A model of one node; `inputs` holds arrays for constants and None for the graph's input "x"."""
     names = ["x" if value is None else f"c{i}" for i, value in enumerate(inputs)]
     node = helper.make_node(op, names, ["y"], name="the_node", **attributes)
@@ -67,3 +71,15 @@ def damaged(data: bytes, count: int, seed: int = 0) -> Iterator[bytes]:
             first, second = sorted(int(v) for v in rng.integers(len(data), size=2))
             changed = changed[:first] + changed[second:]
         yield bytes(changed)
+
+
+def refusals(path: Path, variants: Iterable[bytes]) -> list[str]:
+    """Load every variant from `path`, and collect the messages of those that are refused; other errors come through."""
+    messages = []
+    for variant in variants:
+        path.write_bytes(variant)
+        try:
+            load_weights(path)
+        except ModelFormatError as error:
+            messages.append(str(error))
+    return messages

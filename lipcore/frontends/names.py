@@ -58,6 +58,8 @@ def why_no_map(name: str, array: Array) -> tuple[bool, str | None]:
         return True, "integers: a counter or an index"
     if BIAS.search(last) and not EMBEDDING.search(last):
         return True, "bias: a shift"
+    if last in ("running_mean", "moving_mean"):
+        return True, "running mean: a shift"
     if COMPUTED.match(last) or "parametrizations." in name:
         return False, "the weight is computed from this and other arrays: save the model with the computed weight"
     if LEARNED_INPUT.search(name) and (array.ndim < 2 or array.shape[0] == 1):

@@ -61,7 +61,9 @@ def read_onnx(file: Path, *, input_shape: Sequence[int] | Mapping[str, Sequence[
     if input_shape is not None:
         set_input_shape(file, model, input_shape)
     # Only these look at shapes; the child process costs some tenths of a second.
-    if any(node.op_type in ("Conv", "ConvTranspose", "Mul", "Div") for graph in graphs(model.graph) for node in graph.node):
+    if any(
+        node.op_type in ("Conv", "ConvTranspose", "Mul", "Div") for graph in graphs(model.graph) for node in graph.node
+    ):
         infer_shapes(model)
     walk = Walk(file)
     walk.graph(model.graph)

@@ -73,6 +73,8 @@ def evaluate(node: Node, array: Array, rest: list[Array]) -> Array | None:
         return array.reshape(int(np.prod(array.shape[:axis])), -1)
     if node.op == "Cast":
         target = helper.tensor_dtype_to_np_dtype(attributes["to"])
+        if array.dtype.kind == "c" and target.kind != "c":
+            return None
         with np.errstate(all="ignore"):
             return array.astype(target)
     if node.op == "Reshape":

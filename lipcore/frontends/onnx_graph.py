@@ -157,7 +157,9 @@ class Walk:
         """Enter a stored array; strings have no place in an account of weights."""
         if array is None:
             return
-        leaf = Leaf(f"{scope.prefix}{name}", array.shape, weight=array.dtype.kind not in "iub")
+        # Short integers may be quantised weights; long ones are shapes, indices and counters.
+        weight = array.dtype.kind not in "iub" or (array.dtype.itemsize == 1 and array.dtype.kind != "b")
+        leaf = Leaf(f"{scope.prefix}{name}", array.shape, weight=weight)
         self.leaves.append(leaf)
         self.budget.stored += array.nbytes
         scope.constants[name] = Constant(array, (leaf,))
@@ -211,7 +213,9 @@ class Walk:
             dtype = np.float32 if "float" in key else np.int64
             self.store(node.scope, name, np.asarray(value, dtype=dtype))
         elif key == "sparse_value":
-            self.leaves.append(Leaf(f"{node.scope.prefix}{name}", (), "a sparse tensor is not read", understood=False))
+            self.leaves.append(
+                Leaf(f"{node.scope.prefix}{name}", (), "a sparse tensor is not read", False, weight=True)
+            )
 
     def layer(self, name: str, **fields: Any) -> None:
         """Append a layer under a name that is unique in the model."""
@@ -244,7 +248,7 @@ class Walk:
         not_linear: list[Remainder] = []
         not_understood = list(self.nodes)
         for leaf in self.leaves:
-            if leaf.fate == "" or (leaf.fate is None and not leaf.weight) or (leaf.understood and not leaf.weight):
+            if leaf.fate == "" or not leaf.weight:
                 continue
             reason = leaf.fate if leaf.fate is not None else "used by no node"
             (not_linear if leaf.understood else not_understood).append(Remainder(leaf.name, reason, leaf.shape))

@@ -13,7 +13,7 @@ SECONDS = 120
 LARGE = 1024
 
 CHILD = """
-import sys, onnx
+import sys, onnx, onnx.inliner, onnx.shape_inference
 model = onnx.ModelProto()
 model.ParseFromString(sys.stdin.buffer.read())
 if sys.argv[1] == "inline":

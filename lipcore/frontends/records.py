@@ -15,7 +15,7 @@ Pads = tuple[tuple[int, int], ...]
 SMALLEST: Final = 2.0**-1022
 """Smallest normal float64: above it, one operation errs by a relative 2^-53."""
 
-NO_DIAGONAL: Final = "a negative or infinite variance, or numbers below the normal range of float64"
+NO_DIAGONAL: Final = "complex numbers, a negative or infinite variance, or numbers below the normal range of float64"
 
 KINDS: Final = ("dense", "recurrent", "embedding", "convolution", "convolution_transpose", "diagonal")
 
@@ -167,6 +167,8 @@ def batch_norm_diagonal(weight: Array | None, variance: Array, eps: float) -> tu
     Inputs convert to float64 without error. The sum of two nonnegative numbers, the root and the quotient round once
     each, by a relative u = 2^-53; the root halves the error of the sum: 2.5 u to first order, and 4 u are stated.
     """
+    if any(part is not None and part.dtype.kind == "c" for part in (weight, variance)):
+        return None
     total = np.asarray(variance, dtype=np.float64) + np.float64(eps)
     if not np.all(np.asarray(variance) >= 0) or not np.all(total > 0) or not np.all(np.isfinite(total)):
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _models import damaged, normal
+from _models import damaged, normal, refusals
 
 from lipcore.frontends import ModelFormatError, load_weights, npz_file
 from lipcore.frontends.npz_file import read_npz
@@ -62,7 +62,9 @@ def test_object_arrays_are_refused(tmp_path):
         load_weights(path)
 
 
-@pytest.mark.parametrize("shape", ["(1099511627776,)", "(4, 4, 4)", "(4294967296, 4294967296, 4294967296)", "(1,)", "()"])
+@pytest.mark.parametrize(
+    "shape", ["(1099511627776,)", "(4, 4, 4)", "(4294967296, 4294967296, 4294967296)", "(1,)", "()"]
+)
 def test_a_shape_that_contradicts_the_bytes_is_refused_before_memory_is_taken(tmp_path, shape):
     path = archive(tmp_path, {"w.npy": header(shape) + b"\x00" * 64})
     with pytest.raises(ModelFormatError, match="but holds 64"):
@@ -79,8 +81,7 @@ def test_negative_lengths_are_refused(tmp_path, shape):
 @pytest.mark.parametrize("shape", ["[4]", "(True,)", "4", "('4',)", "__import__('os')", "(1.5,)", "(" * 2000])
 def test_damaged_headers_are_refused(tmp_path, shape):
     path = archive(tmp_path, {"w.npy": header(shape) + b"\x00" * 16})
-    with pytest.raises(ModelFormatError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer NumPy warns on the odd shapes before it refuses them
+    with pytest.raises(ModelFormatError):
         load_weights(path)
 
 
@@ -116,13 +117,6 @@ def test_damage_raises_nothing_but_our_own_error(tmp_path):
     np.savez_compressed(tmp_path / "good.npz", **{"conv.weight": normal(2, 3, 3, 3), "fc.weight": normal(3, 4)})
     data = (tmp_path / "good.npz").read_bytes()
     bad = tmp_path / "bad.npz"
-    refused = 0
-    for variant in damaged(data, 300):
-        bad.write_bytes(variant)
-        try:
-            load_weights(bad)
-        except ModelFormatError as error:
-            refused += 1
-            assert "\n" not in str(error)
-            assert str(bad) in str(error)
-    assert refused > 200
+    messages = refusals(bad, damaged(data, 300))
+    assert len(messages) > 200
+    assert all(str(bad) in text and "\n" not in text for text in messages)

@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from _models import damaged
+from _models import damaged, refusals
 
 from lipcore.frontends import ModelFormatError, load_weights
 from lipcore.frontends.torch_file import read_torch
@@ -31,7 +31,8 @@ class Harmful:
 def state(seed=0):
     generator = torch.Generator().manual_seed(seed)
     return collections.OrderedDict(
-        (name, torch.randn(shape, generator=generator)) for name, shape in {"conv.weight": (4, 3, 3, 3), "fc.weight": (5, 7)}.items()
+        (name, torch.randn(shape, generator=generator))
+        for name, shape in {"conv.weight": (4, 3, 3, 3), "fc.weight": (5, 7)}.items()
     )
 
 
@@ -46,7 +47,13 @@ def test_reads_both_of_torchs_formats(tmp_path, zipped):
 
 def test_short_floats_are_widened_and_views_are_read(tmp_path):
     base = torch.arange(12.0).reshape(3, 4)
-    tensors = {"bf16": base.bfloat16(), "f16": base.half(), "t": base.T, "part": base[1:, ::2], "p": torch.nn.Parameter(base)}
+    tensors = {
+        "bf16": base.bfloat16(),
+        "f16": base.half(),
+        "t": base.T,
+        "part": base[1:, ::2],
+        "p": torch.nn.Parameter(base),
+    }
     torch.save(tensors, tmp_path / "model.pth")
     read = read_torch(tmp_path / "model.pth")
     for name, tensor in tensors.items():
@@ -55,11 +62,17 @@ def test_short_floats_are_widened_and_views_are_read(tmp_path):
 
 
 def test_checkpoints_are_flattened_and_optimisers_told_apart(tmp_path):
-    checkpoint = {"epoch": 3, "model_state": state(), "optimizer_state": {"state": {0: {"exp_avg": torch.ones(5, 7)}}, "param_groups": []}}
+    checkpoint = {
+        "epoch": 3,
+        "model_state": state(),
+        "optimizer_state": {"state": {0: {"exp_avg": torch.ones(5, 7)}}, "param_groups": []},
+    }
     torch.save(checkpoint, tmp_path / "model.ckpt")
     weights = load_weights(tmp_path / "model.ckpt")
     assert [layer.name for layer in weights.layers] == ["conv", "fc"]
-    assert [(part.name, part.reason) for part in weights.not_linear] == [("optimizer_state.state.0.exp_avg", "state of an optimiser")]
+    assert [(part.name, part.reason) for part in weights.not_linear] == [
+        ("optimizer_state.state.0.exp_avg", "state of an optimiser")
+    ]
 
 
 def test_two_networks_in_one_checkpoint_keep_their_names(tmp_path):
@@ -71,7 +84,11 @@ def test_two_networks_in_one_checkpoint_keep_their_names(tmp_path):
 def test_what_is_no_dense_tensor_is_listed(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tensors = {"a.weight": torch.eye(3), "s.weight": torch.eye(3).to_sparse(), "f8.weight": torch.ones(2, 2).to(torch.float8_e4m3fn)}
+        tensors = {
+            "a.weight": torch.eye(3),
+            "s.weight": torch.eye(3).to_sparse(),
+            "f8.weight": torch.ones(2, 2).to(torch.float8_e4m3fn),
+        }
         torch.save(tensors, tmp_path / "model.pt")
         weights = load_weights(tmp_path / "model.pt")
     assert [layer.name for layer in weights.layers] == ["a"]
@@ -112,7 +129,10 @@ def test_torchscript_is_refused(tmp_path):
 
 def test_compressed_archives_are_refused_as_bombs(tmp_path):
     torch.save(state(), tmp_path / "plain.pt")
-    with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "model.pt", "w", zipfile.ZIP_DEFLATED) as packed:
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "model.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
         for member in plain.infolist():
             packed.writestr(member.filename, plain.read(member))
     with pytest.raises(ModelFormatError, match="zip bomb"):
@@ -128,14 +148,10 @@ def test_files_without_tensors_are_refused(tmp_path, content):
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_damage_raises_nothing_but_our_own_error(tmp_path, zipped):
-    torch.save({"w": torch.ones(3, 4), "state": [torch.zeros(2)]}, tmp_path / "good.pt", _use_new_zipfile_serialization=zipped)
+    torch.save(
+        {"w": torch.ones(3, 4), "state": [torch.zeros(2)]}, tmp_path / "good.pt", _use_new_zipfile_serialization=zipped
+    )
     bad = tmp_path / "bad.pt"
-    refused = 0
-    for variant in damaged((tmp_path / "good.pt").read_bytes(), 200):
-        bad.write_bytes(variant)
-        try:
-            load_weights(bad)
-        except ModelFormatError as error:
-            refused += 1
-            assert "\n" not in str(error)
-    assert refused > 100
+    messages = refusals(bad, damaged((tmp_path / "good.pt").read_bytes(), 200))
+    assert len(messages) > 100
+    assert all(str(bad) in text and "\n" not in text for text in messages)
