@@ -14,6 +14,8 @@ from .base import LinearOperator
 class SumOperator(LinearOperator):
     """``A + B + ...`` of operators of one shape; batches broadcast."""
 
+    operands: tuple[LinearOperator, ...]
+
     def __init__(self, *operands: LinearOperator) -> None:
         # a sum of sums is one sum, so that norms see all terms
         self.operands = tuple(t for o in operands for t in (o.operands if isinstance(o, SumOperator) else (o,)))
@@ -40,6 +42,8 @@ class SumOperator(LinearOperator):
 
 class ProductOperator(LinearOperator):
     """``A B ...``, applied from right to left; batches broadcast."""
+
+    operands: tuple[LinearOperator, ...]
 
     def __init__(self, *operands: LinearOperator) -> None:
         self.operands = tuple(f for o in operands for f in (o.operands if isinstance(o, ProductOperator) else (o,)))
@@ -76,7 +80,8 @@ class ScaledOperator(LinearOperator):
         self.operator, self.scalar = operator, scalar
         xp, dtype = operator.xp, operator.dtype
         if not B.is_array(scalar) and not isinstance(scalar, complex | float | int):
-            scalar = self.scalar = scalar.item()
+            # NumPy's numbers, and those of the standard library such as fractions
+            scalar = self.scalar = scalar.item() if hasattr(scalar, "item") else float(scalar)
         is_complex = B.is_complex(xp, scalar.dtype) if B.is_array(scalar) else isinstance(scalar, complex)
         if is_complex and not B.is_complex(xp, dtype):
             dtype = B.common_dtype(xp, dtype, xp.complex64)
@@ -111,7 +116,7 @@ class ScaledOperator(LinearOperator):
 class PowerOperator(LinearOperator):
     """``A^p`` of a square operator for an integer ``p >= 0``."""
 
-    def __init__(self, operator: LinearOperator, exponent: int) -> None:
+    def __init__(self, operator: LinearOperator, exponent: Any) -> None:
         if operator.shape[-1] != operator.shape[-2]:
             raise ValueError(f"a power needs a square operator, got shape {operator.shape}")
         if isinstance(exponent, bool) or not isinstance(exponent, int | np.integer) or exponent < 0:
@@ -127,12 +132,12 @@ class PowerOperator(LinearOperator):
     def _matmat(self, X: Array) -> Array:
         for _ in range(self.exponent):
             X = self.operator.matmat(X)
-        return X
+        return X if self.exponent else B.copied(X)
 
     def _rmatmat(self, Y: Array) -> Array:
         for _ in range(self.exponent):
             Y = self.operator.rmatmat(Y)
-        return Y
+        return Y if self.exponent else B.copied(Y)
 
     def adjoint(self) -> LinearOperator:
         """Power of the adjoint."""

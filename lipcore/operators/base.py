@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Number
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +84,7 @@ class LinearOperator:
     device: Device
     domain_shape: Shape
     range_shape: Shape
+    _functions: Mapping[str, Apply | None] = MappingProxyType({})
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ class LinearOperator:
         xp: Namespace | None = None,
         device: Device = None,
     ) -> None:
-        given = {"matvec": matvec, "rmatvec": rmatvec, "matmat": matmat, "rmatmat": rmatmat}
+        given: dict[str, Any] = {"matvec": matvec, "rmatvec": rmatvec, "matmat": matmat, "rmatmat": rmatmat}
         for name, function in given.items():
             if not (callable(function) or (function is None and name != "matvec")):
                 raise TypeError(f"`{name}` must be callable, got {type(function).__name__}")
@@ -121,7 +123,7 @@ class LinearOperator:
         range_shape: Shape | None = None,
     ) -> None:
         """Set what every operator knows of itself; to be called once by a subclass."""
-        self.shape = _checked_shape(shape)
+        self.shape, xp = _checked_shape(shape), B.standard_namespace(xp)
         if B.is_numpy(xp):
             dtype = np.dtype(dtype)
         if not B.is_floating(xp, dtype):
@@ -151,11 +153,13 @@ class LinearOperator:
         return self._by_functions("rmatmat", "rmatvec", Y)
 
     def _by_functions(self, block_name: str, vector_name: str, X: Array) -> Array:
-        on_block, on_vector = self._functions[block_name], self._functions[vector_name]
+        on_block, on_vector = self._functions.get(block_name), self._functions.get(vector_name)
         if on_block is not None:
             return on_block(X)
         if on_vector is None:
-            raise NotImplementedError(f"{vector_name} is not defined: give `{vector_name}` or `{block_name}`")
+            raise NotImplementedError(
+                f"{vector_name} is not defined: give `{vector_name}` or `{block_name}`, in a subclass `_{block_name}`"
+            )
         columns = [on_vector(X[..., j]) for j in range(X.shape[-1])]
         if not columns:
             return self.xp.zeros((*self.batch_shape, self._rows(vector_name), 0), dtype=X.dtype, device=self.device)
@@ -203,7 +207,7 @@ class LinearOperator:
         if self.batch_shape:
             return self._on_blocks(hook, xp.expand_dims(x, axis=-1), size, name)[..., 0]
         # the rows of a stack are the columns of a block, without a copy
-        stack = xp.reshape(x, (-1, size)) if x.ndim != 2 else x
+        stack = xp.reshape(x, (math.prod(x.shape[:-1]), size)) if x.ndim != 2 else x
         y = B.transpose(self._on_blocks(hook, B.transpose(stack), size, name))
         return y if x.ndim == 2 else xp.reshape(y, (*x.shape[:-1], y.shape[-1]))
 
@@ -270,9 +274,10 @@ class LinearOperator:
         lead = x.shape[: x.ndim - len(source)]
         if x.ndim < len(source) or tuple(x.shape[len(lead) :]) != source:
             raise ValueError(f"`{name}` must have shape (..., {', '.join(map(str, source))}), got {x.shape}")
-        # two more axes in front keep a vector of length 1 from being read as a column
-        y = product(xp.reshape(x, (1, 1, *lead, math.prod(source))))
-        return xp.reshape(y, (*y.shape[2:-1], *target))
+        # without a batch, two more axes in front keep a vector of length 1 from being read as a column
+        guard = () if self.batch_shape else (1, 1)
+        y = product(xp.reshape(x, (*guard, *lead, math.prod(source))))
+        return xp.reshape(y, (*y.shape[len(guard) : -1], *target))
 
     def dot(self, x: Any) -> Any:
         """Product with a vector (1-D), blocks, another operator, or a number."""
@@ -331,6 +336,7 @@ class LinearOperator:
         return self.transpose()
 
     def __call__(self, x: Any) -> Any:
+        """Same as `dot`."""
         return self.dot(x)
 
     def __matmul__(self, x: Any) -> Any:

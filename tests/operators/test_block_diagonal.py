@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.linalg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operators.conformance import Case, OperatorConformance, gaussian
 
@@ -48,6 +48,7 @@ class TestConformance(OperatorConformance):
         return request.param
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4))
 def test_any_shapes(shapes):
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lipcore as lc
@@ -17,6 +17,7 @@ def wrong(matrix, other):
     )
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 30),
     st.integers(1, 30),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operators.conformance import Case, OperatorConformance, gaussian
 
@@ -37,6 +37,7 @@ def test_adjoint_and_transpose_stay_diagonal():
     assert D.T is D
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 3))
 def test_any_shape(shape, columns):
     rng = np.random.default_rng(0)

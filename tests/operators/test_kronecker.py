@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operators.conformance import Case, OperatorConformance, gaussian
 
@@ -43,6 +43,7 @@ class TestConformance(OperatorConformance):
         return request.param
 
 
+@settings(deadline=None)
 @given(*[st.integers(0, 3)] * 4)
 def test_equals_numpy_kron(m_a, n_a, m_b, n_b):
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operators.conformance import Case, OperatorConformance, gaussian
 
@@ -31,6 +31,7 @@ class TestConformance(OperatorConformance):
         return request.param
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2), max_size=2), st.integers(0, 4), st.integers(0, 4), st.integers(0, 3))
 def test_any_shape(batch, rows, columns, rank):
     rng = np.random.default_rng(0)

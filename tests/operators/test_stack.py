@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from operators.conformance import Case, OperatorConformance, gaussian
 
@@ -43,6 +43,7 @@ class TestConformance(OperatorConformance):
         return request.param
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4), st.integers(0, 3))
 def test_any_shapes(sizes, common):
     rng = np.random.default_rng(0)
