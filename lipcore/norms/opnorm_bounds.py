@@ -99,7 +99,7 @@ def opnorm_bounds(
     lipcore.norms.certify.NoCertificateError: kind='rigorous' is not to be had for LinearOperator ...
     """
     operator = aslinearoperator(A)
-    request = _checked(Request(rtol, failure_probability, maxiter or _MAXITER, v0, rng), kind)
+    request = _checked(Request(rtol, failure_probability, _MAXITER if maxiter is None else maxiter, v0, rng), kind)
     if 0 in operator.shape[-2:]:
         return Bounds(np.zeros(operator.batch_shape), np.zeros(operator.batch_shape), "rigorous", ord=ord)
     if ord != 2:
@@ -114,7 +114,7 @@ def opnorm_bounds(
         if kind == "rigorous":
             raise
         bounds = None
-    if bounds is None and (kind == "analytic" or min(operator.shape[-2:]) <= _WRITTEN_DOWN):
+    if kind == "analytic" and bounds is None:
         bounds = _analytic(operator, request)
     if kind != "auto":
         return _at_least(bounds, kind, operator)
@@ -147,10 +147,14 @@ def _strongest(bounds: Bounds | None, operator: LinearOperator, request: Request
     """A wide certificate gives way to a narrow claim of a weaker kind, and to nothing else."""
     if bounds is not None and np.all(bounds.converged):
         return bounds
-    run = _probabilistic(operator, request)
+    small = min(operator.shape[-2:]) <= _WRITTEN_DOWN and math.prod(operator.shape) <= _WRITTEN_DOWN**3
+    weaker = _analytic(operator, request) if small else _probabilistic(operator, request)
     if bounds is None:
-        return run
-    return bounds.tightened(run) if np.all(run.converged) else bounds
+        return weaker
+    if not np.all(weaker.converged):
+        return bounds
+    both = bounds.tightened(weaker)
+    return dataclasses.replace(both, converged=both.relative_width <= request.rtol, method=weaker.method)
 
 
 def _analytic(operator: LinearOperator, request: Request) -> Bounds:
