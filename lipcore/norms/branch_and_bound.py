@@ -165,9 +165,10 @@ def supremum(
     symbol: Symbol,
     rtol: float = 1e-6,
     *,
-    max_evaluations: int = 20000,
+    max_evaluations: int | None = None,
     gram: LagGram | None = None,
     peaks: list[Peak] | None = None,
+    level: float = 0.0,
 ) -> Supremum:
     """Rigorous enclosure of ``sup_theta ||S(theta)||_2`` over all groups of a symbol.
 
@@ -176,12 +177,15 @@ def supremum(
     symbol : Symbol
     rtol : float
         Wanted ``upper / lower - 1``.
-    max_evaluations : int
-        Cap on the certificates tried. When it is reached the bracket is wider, and still rigorous.
+    max_evaluations : int, optional
+        Cap on the certificates tried, by default 1,280,000 over the size of the Gram matrices. When it is reached the bracket is
+        wider, and still rigorous.
     gram : LagGram, optional
         Lag matrices of the symbol, if at hand.
     peaks : list of Peak, optional
         Known local maximisers; found by a coarse search if absent.
+    level : float
+        A level in scaled units that is good enough to prove, if the supremum lies below it; `rtol` rules otherwise.
 
     Returns
     -------
@@ -206,14 +210,14 @@ def supremum(
     True
     """
     gram = LagGram(symbol) if gram is None else gram
-    before = gram.evaluations
+    before, cap = gram.evaluations, max_evaluations or 1_280_000 // gram.size
     if not np.any(symbol.taps):
         return Supremum(0.0, 0.0)
     if peaks:
         known, typical = sorted(peaks, key=lambda p: -p.lower), 0.9
     else:
         known, typical = first_peaks(gram, rtol)
-    tau = level_above(known[0].lower, rtol)
+    tau = level if known[0].lower < level else level_above(known[0].lower, rtol)
     cells = cover(symbol.weights, _first_radius(typical), symbol.groups, half=symbol.is_real)
     while True:
         radius = cells.radius(symbol.weights)
@@ -221,24 +225,32 @@ def supremum(
         if not len(cells):
             return Supremum(known[0].lower, tau, known, gram.evaluations - before)
         known = _improved(gram, cells, known, rtol)
-        tau = max(tau, level_above(known[0].lower, rtol))
+        if known[0].lower >= level:
+            tau = max(tau, level_above(known[0].lower, rtol))
         children = len(cells) * 2**symbol.dimension
         # Cells this small resist because of rounding (or ties within rtol), not because of their size.
         settled = np.sin(min(radius, 1.5)) ** 2 <= 0.01 * rtol
-        if settled or gram.evaluations - before + children > max_evaluations:
+        if settled or gram.evaluations - before + children > cap:
             break
         cells = cells.split()
     lower = known[0].lower
     upper = _remaining(gram, cells, tau)
-    return Supremum(lower, upper, known, gram.evaluations - before, converged=upper <= lower * (1 + 2 * rtol))
+    return Supremum(lower, upper, known, gram.evaluations - before, converged=upper <= max(level, lower * (1 + 2 * rtol)))
 
 
-def first_peaks(gram: LagGram, rtol: float, count: int = 3) -> tuple[list[Peak], float]:
-    """Polished maximisers from a coarse grid, largest first, and the median of the grid's norms over the largest."""
+def first_peaks(gram: LagGram, rtol: float, count: int = 5) -> tuple[list[Peak], float]:
+    """Polished maximisers from a coarse grid, largest first, and the median of the grid's norms over the largest.
+
+    Notes
+    -----
+    Missing the global maximum costs time, not truth. On Gaussian kernels (16 to 128 channels, 3 x 3 and 5 x 5, 98 draws) five peaks from a grid of radius
+    pi / 8 came within 7e-4 of the supremum each time; three from pi / 5 missed it by more than 1e-3 in one draw of ten.
+    """
     symbol = gram.symbol
-    grid = cover(symbol.weights, np.pi / 5, symbol.groups, half=symbol.is_real)
+    radius = np.pi / (8 if symbol.dimension < 3 and symbol.groups < 16 else 4)
+    grid = cover(symbol.weights, radius, symbol.groups, half=symbol.is_real)
     squares, vectors = gram.top(grid.groups, grid.centres, 8)
-    best = separated(symbol, grid.groups, grid.centres, squares, count, np.pi / 4)
+    best = separated(symbol, grid.groups, grid.centres, squares, count, np.pi / 6)
     found = [polish(symbol, int(grid.groups[i]), grid.centres[i], vectors[i], rtol) for i in best]
     found.sort(key=lambda p: -p.lower)
     return found, float(np.sqrt(np.median(squares) / max(float(np.max(squares)), found[0].lower ** 2, 1e-300)))
@@ -246,7 +258,7 @@ def first_peaks(gram: LagGram, rtol: float, count: int = 3) -> tuple[list[Peak],
 
 def _first_radius(typical: float) -> float:
     """Radius at which a cell with a typical norm at its centre is about to be dropped."""
-    return float(np.clip(0.9 * np.arccos(min(typical, 1.0)), 0.1, np.pi / 4))
+    return float(np.clip(0.75 * np.arccos(min(typical, 1.0)), 0.1, np.pi / 4))
 
 
 def level_above(lower: float, rtol: float) -> float:
@@ -292,11 +304,11 @@ def _remaining(gram: LagGram, cells: Cells, tau: float) -> float:
     # The smaller of the two solutions of tau^2 - 2 min(tau^2 / 2, m) sin^2 = square.
     wanted = np.minimum(squares / np.cos(min(radius, 1.57)) ** 2, squares + amplitude * growth)
     level = max(tau, float(np.sqrt(np.max(wanted))))
-    step = 1e-12
+    step = 1e-9
     while len(cells) and radius < 1.57:
         proved = gram.at_most(cells.groups, cells.centres, _targets(gram, level, radius)[cells.groups])
         cells = cells.keep(~proved)
         if len(cells):
-            step *= 4
+            step *= 8
             level *= 1 + step
     return level if radius < 1.57 else np.inf

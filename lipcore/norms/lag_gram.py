@@ -18,7 +18,7 @@ from .symbol import Symbol
 __all__ = ["LagGram"]
 
 _CHUNK_BYTES = 1 << 23
-_GATHER_ENTRIES = 1 << 12
+_GATHER_ENTRIES = 1 << 14
 
 
 class LagGram:
@@ -124,32 +124,25 @@ class LagGram:
         return np.concatenate([np.full((len(turns), 1), -1.0), -np.cos(turns), np.sin(turns)], axis=1)
 
     def chunks(self, groups: np.ndarray) -> list[np.ndarray]:
-        """Index lists of nodes that are worked on together: of one group, or of any where matrices are small."""
+        """Index lists of nodes that are worked on together: of one group, or of any where each has few small ones."""
         rows, width = self.table("float64").shape[1:]
-        per_node = 8 * width * (rows if self._gathers else 1)
-        length = max(1, _CHUNK_BYTES // per_node)
-        if self._gathers:
-            order = np.arange(len(groups))
+        order = np.argsort(groups, kind="stable")
+        present, starts = np.unique(groups[order], return_index=True)
+        if len(present) > 1 and rows * width <= _GATHER_ENTRIES and len(groups) < 8 * len(present):
+            length = max(1, _CHUNK_BYTES // (8 * width * rows))
             return [order[i : i + length] for i in range(0, len(order), length)]
-        out = []
-        for group in np.unique(groups):
-            members = np.flatnonzero(groups == group)
-            out += [members[i : i + length] for i in range(0, len(members), length)]
-        return out
-
-    @property
-    def _gathers(self) -> bool:
-        table = self.table("float64")
-        return self.symbol.groups > 1 and table.shape[1] * table.shape[2] <= _GATHER_ENTRIES
+        length = max(1, _CHUNK_BYTES // (8 * width))
+        ends = [*starts[1:], len(order)]
+        return [order[i : min(i + length, e)] for s, e in zip(starts, ends, strict=True) for i in range(s, e, length)]
 
     def negative(self, groups: np.ndarray, angles: np.ndarray, precision: str) -> np.ndarray:
         """``-G`` of one chunk, as ``(B, n, n)`` of complex64 or complex128."""
         table = self.table(precision)
         coefficients = self._coefficients(angles).astype(table.dtype)
-        if self._gathers:
-            flat = np.matmul(coefficients[:, None, :], table[groups])[:, 0]
-        else:
+        if groups[0] == groups[-1]:  # chunks are sorted by group
             flat = coefficients @ table[groups[0]]
+        else:
+            flat = np.matmul(coefficients[:, None, :], table[groups])[:, 0]
         return flat.view(np.complex64 if precision == "float32" else np.complex128).reshape(-1, self.size, self.size)
 
     def at_most(

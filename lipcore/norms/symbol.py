@@ -25,8 +25,8 @@ _TRIG_ULPS = 8.0
 
 def per_axis(value: int | Sequence[int], spatial: int, name: str) -> tuple[int, ...]:
     """Broadcast an integer option to the spatial axes, with a clear error."""
-    values = (value,) * spatial if isinstance(value, (int, np.integer)) else tuple(value)
-    if len(values) != spatial or any(not isinstance(v, (int, np.integer)) or v < 1 for v in values):
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * spatial
+    if len(values) != spatial or any(not isinstance(v, int | np.integer) or v < 1 for v in values):
         raise ValueError(
             f"{name}={value!r} given; expected a positive integer or {spatial} of them, one per spatial axis of the kernel"
         )
