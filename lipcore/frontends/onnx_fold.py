@@ -47,6 +47,8 @@ def fold(node: Node, budget: Budget) -> Constant | None:
     if any(part is None for part in parts):
         return None
     rest = [part for part in parts if part is not None]
+    if node.op in VIEWS and any(part.array.dtype.kind not in "iu" for part in rest):
+        return None  # shapes, axes and ranges are integers
     size = first.array.size + sum(part.array.size for part in rest)
     if node.op in COPIES and budget.copied + 8 * size > FREE_BYTES + COPIES_PER_BYTE * budget.stored:
         return None

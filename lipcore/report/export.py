@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 COLUMNS = (
     "status", "name", "kind", "shape", "lower", "upper", "bound", "failure_probability", "converged", "image",
-    "condition", "seconds", "reason", "notes",
+    "condition_lower", "condition_upper", "seconds", "reason", "notes",
 )  # fmt: skip
 
 
@@ -95,7 +95,9 @@ def layer_dict(row: Measurement) -> dict[str, Any]:
         "method": bounds.method if bounds else None,
         "matvecs": bounds.matvecs if bounds else None,
         "singular_values": row.singular_values,
-        "condition": finite(row.condition),
+        "condition_lower": finite(row.condition.lower) if row.condition else None,
+        "condition_upper": finite(row.condition.upper) if row.condition else None,
+        "condition_bound": row.condition.kind if row.condition else None,
         "seconds": row.seconds,
         "failure": row.failure,
         "notes": list(row.notes),

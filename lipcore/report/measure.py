@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _backend as B
 from .._typing import Array, Shape
 from ..frontends import LinearLayer
 from ..norms import Bounds, condition_number, convolution_supremum, opnorm_bounds
@@ -64,8 +65,8 @@ class Measurement:
         The input shape that the bounds are for; None for layers without, or for bounds over all sizes.
     singular_values : tuple of float or None
         Leading ones of the operator at `image`, descending.
-    condition : float or None
-        Largest over smallest singular value, as an estimate.
+    condition : Bounds or None
+        Of the largest over the smallest singular value of the operator at `image`.
     notes : tuple of str
         The layer's, and what came up here.
     """
@@ -76,7 +77,7 @@ class Measurement:
     seconds: float
     image: Shape | None = None
     singular_values: tuple[float, ...] | None = None
-    condition: float | None = None
+    condition: Bounds | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -239,7 +240,7 @@ def all_sizes(layer: LinearLayer, request: Request, put: Callable[[Array], Array
 
 def extras(
     layer: LinearLayer, operator: Any, request: Request, notes: list[str]
-) -> tuple[tuple[float, ...] | None, float | None]:
+) -> tuple[tuple[float, ...] | None, Bounds | None]:
     """Leading singular values and the condition number, as asked for; what fails is noted."""
     values = condition = None
     if layer.weight.ndim > 2 and not layer.kind.startswith("convolution"):
@@ -249,13 +250,12 @@ def extras(
         count = min(request.singular_values, *operator.shape[-2:])
         try:
             found = svds(operator, k=count, tol=request.rtol * 1e-2, rng=request.seed, return_singular_vectors=False)
-            numbers = found if not isinstance(found, tuple) else found[1]
-            values = tuple(abs(layer.scale) * float(v) for v in np.asarray(numbers))
+            values = tuple(abs(layer.scale) * float(v) for v in B.to_numpy(found))
         except ConvergenceError as error:
             notes.append(f"singular values: {' '.join(str(error).split())}")
     if request.condition:
         try:
-            condition = float(condition_number(operator))
+            condition = condition_number(operator, rtol=request.rtol, rng=request.seed)
         except (ConvergenceError, ValueError) as error:
             notes.append(f"condition number: {' '.join(str(error).split())}")
     return values, condition

@@ -72,6 +72,16 @@ def weight_text(row: Measurement) -> str:
     return text + (f" g{layer.groups}" if layer.groups and layer.groups > 1 else "")
 
 
+def condition_text(row: Measurement) -> str:
+    """The condition number, rounded up; only from below where no upper bound was proved."""
+    condition = row.condition
+    if condition is None:
+        return "-"
+    if math.isinf(condition.upper):
+        return f">{outward(condition.lower, condition.log2_lower, up=False, digits=3)}"
+    return outward(condition.upper, condition.log2_upper, up=True, digits=4)
+
+
 def bound_text(row: Measurement, marks: dict[str, str]) -> str:
     """Kind of the bound with the letters of its notes."""
     notes = list(row.notes)
@@ -115,7 +125,7 @@ def layer_lines(report: Report, marks: dict[str, str], width: int) -> list[str]:
         ]
         table.append([*cells, seconds(row.seconds)])
         if with_condition:
-            table[-1].insert(6, f"{row.condition:.3g}" if row.condition is not None else "-")
+            table[-1].insert(6, condition_text(row))
     if with_condition:
         header.insert(6, "condition")
     keep = [i for i in range(len(header)) if header[i] != "image" or any(cells[i] for cells in table)]

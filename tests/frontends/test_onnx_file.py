@@ -29,10 +29,7 @@ def test_shapes_are_inferred_through_the_graph(tmp_path):
     assert [layer.name for layer in weights.layers] == ["first", "second"]
     assert [layer.input_shape for layer in weights.layers] == [(3, 16, 12), (4, 8, 6)]
     assert weights.operations == {"Relu": 1}
-    assert {(part.name, part.reason) for part in weights.not_linear} == {
-        ("b1", "bias: a shift"),
-        ("idle", "used by no node"),
-    }
+    assert {part.name: part.reason for part in weights.not_linear} == {"b1": "bias: a shift", "idle": "used by no node"}
     assert not weights.not_understood
 
 
@@ -302,8 +299,9 @@ def test_well_formed_nonsense_raises_nothing_but_our_own_error(tmp_path, monkeyp
         helper.make_node("Div", ["y2", "n"], ["y3"]),
     ]
     arrays = {
-        "k": normal(4, 3, 3, 3), "v": np.abs(normal(4)) + 1, "m": normal(4, 4), "w": normal(1, 8, 4), "u": normal(1, 8, 2),
-        "q": np.ones((4, 4), np.int8), "z": np.zeros(4, np.int8), "i": np.array([0]), "j": np.array([2]), "s": np.array([2, -1]),
+        "k": normal(4, 3, 3, 3), "v": np.abs(normal(4)) + 1, "m": normal(4, 4), "w": normal(1, 8, 4),
+        "u": normal(1, 8, 2), "q": np.ones((4, 4), np.int8), "z": np.zeros(4, np.int8), "i": np.array([0]),
+        "j": np.array([2]), "s": np.array([2, -1]),
     }  # fmt: skip
     whole = graph_model(nodes, arrays, ["N", 3, 8, 8])
     assert len(load_weights(saved(whole, tmp_path)).layers) == 8

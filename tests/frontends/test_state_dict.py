@@ -196,8 +196,8 @@ def test_names_stay_unique():
 
 
 WORDS = st.sampled_from(
-    ["weight", "bias", "kernel", "gamma", "beta", "scale", "mean", "var", "running_mean", "running_var", "moving_mean", "x", "norm",
-     "embed", "weight_ih_l0", "moving_variance", "conv", "state", "weight_g", "position_ids", "0", ""]
+    ["weight", "bias", "kernel", "gamma", "beta", "scale", "mean", "var", "running_mean", "running_var", "moving_mean",
+     "x", "norm", "embed", "weight_ih_l0", "moving_variance", "conv", "state", "weight_g", "position_ids", "0", ""]
 )  # fmt: skip
 ARRAYS = st.builds(
     lambda shape, dtype, seed: normal(*shape, seed=seed).astype(dtype),
