@@ -28,9 +28,7 @@ PACKAGES = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="leave out contestants that need more than about ten seconds")
-    parser.addoption(
-        "--tables", metavar="FILE", help="append each table to FILE as soon as it is complete"
-    )
+    parser.addoption("--tables", metavar="FILE", help="append each table to FILE as soon as it is complete")
 
 
 def pytest_configure(config: pytest.Config) -> None:

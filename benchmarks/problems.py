@@ -99,24 +99,28 @@ class Convolution:
         return np.sort(np.concatenate([half.ravel(), twice]))[::-1][:k]
 
     def _arpack_values(self, k: int) -> Array:
+        """ARPACK in float64 on float32 products; a last Rayleigh-Ritz step in float64 squares their rounding."""
         import torch
 
-        kernel = torch.from_numpy(self.kernel().astype(float))
-
+        kernel = torch.from_numpy(self.kernel())
         functional = torch.nn.functional
 
+        def forward(x: Array, dtype: Any) -> Array:
+            image = torch.from_numpy(x).reshape(-1, *self.domain).to(dtype)
+            return functional.conv2d(image, kernel.to(dtype), None, self.stride, self.padding)
+
         def normal(x: Array) -> Array:
-            image = torch.from_numpy(x).reshape(1, *self.domain)
-            y = functional.conv2d(image, kernel, None, self.stride, self.padding)
+            y = forward(x, torch.float32)
             back = functional.conv_transpose2d(y, kernel, None, self.stride, self.padding, self.output_padding)
-            return back.reshape(-1).numpy()
+            return back.reshape(-1).double().numpy()
 
         n = self.shape[1]
         gram = scipy.sparse.linalg.LinearOperator((n, n), matvec=normal, dtype=float)
         start = np.random.default_rng(1).standard_normal(n)
-        # an eigenvalue's error is the square of the residual that tol controls
-        found = scipy.sparse.linalg.eigsh(gram, k, which="LA", tol=1e-8, ncv=max(30, 3 * k), v0=start)[0]
-        return np.sqrt(np.sort(found)[::-1])
+        vectors = scipy.sparse.linalg.eigsh(gram, k, which="LA", tol=1e-6, ncv=max(30, 3 * k), v0=start)[1]
+        q, _ = np.linalg.qr(vectors)
+        images = [forward(np.ascontiguousarray(column), torch.float64).reshape(-1).numpy() for column in q.T]
+        return np.linalg.svd(np.stack(images), compute_uv=False)
 
 
 COLUMNS = {
