@@ -85,4 +85,4 @@ def block_krylov_svd(
         f.expand(depth)
         ritz = f.ritz("LM")
         left = fresh_like(generator, start, p.sizes[0], k, xp=xp)
-        return extract(p, f.vectors(ritz, k), left, tol=default_tol(operator), iterations=depth, reason="iterations")
+        return extract(p, f.vectors(ritz, k)[0], left, tol=default_tol(operator), iterations=depth, reason="iterations")

@@ -191,6 +191,8 @@ class _Run:
         W = s.residual
         if self.precondition is not None:
             W = B.stop_gradient(B.cast(B.transpose(self.precondition(B.transpose(W))), W.dtype))
+            # orthogonalisation would take NaN for rows without a direction; this carries it to the next read
+            s = s._replace(largest=s.largest + xp.sum(norms(W) * 0, axis=-2))
         basis = [s.X, s.P] if self.locked is None else [self.locked, s.X, s.P]
         V = xp.concat(basis, axis=-2)
         # preconditioned residuals may lie almost inside the basis: they are brought to length one between two passes
