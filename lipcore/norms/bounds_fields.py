@@ -71,7 +71,8 @@ def text(x: Array) -> str:
 def rounded(x: float, log2: float, sign: int) -> str:
     """Six digits, rounded outward; a power of two where no float holds the bound."""
     if (math.isinf(x) or (x > 2.0**1020 and sign < 0) or x < 2.0**-1020) and math.isfinite(log2):
-        return f"2^{math.nextafter(round(log2, 3), sign * math.inf):.3f}" if abs(log2) < 1e6 else f"2^{log2:.6g}"
+        outward = math.ceil(sign * log2 * 1000) / (sign * 1000)
+        return f"2^{outward:.3f}"
     text = f"{x:.6g}"
     if math.isinf(x) or (float(text) - x) * sign >= 0:
         return text

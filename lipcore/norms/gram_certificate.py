@@ -79,7 +79,7 @@ class GramCertificate:
         self.negative = negative_gram(self.scaled, self._code) if a.size else np.zeros((0, 0))
         self.diagonal = -self.negative.diagonal().real
         self._trace = float(np.sum(self.diagonal))
-        self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if a.size else 0.0
+        self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if np.any(largest) else 0.0
         self.factor: Array = None
 
     def matvec(self, x: Array) -> Array:

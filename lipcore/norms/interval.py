@@ -60,10 +60,8 @@ def interval(lower: Array, upper: Array, log2_lower: Array = None, log2_upper: A
     """`Interval` whose floats and logarithms agree; logarithms that are not given come from the floats."""
     log2_lower = s.log2_down(lower) if log2_lower is None else log2_lower
     log2_upper = s.log2_up(upper) if log2_upper is None else log2_upper
-    # Only near the ends of the range can a logarithm know more than a float; elsewhere it costs 1e-13 in sharpness.
-    if np.any(np.less(lower, 2.0**-1000) | np.greater(upper, 2.0**1000)):
-        lower = np.where(np.less(lower, 2.0**-1000), np.maximum(lower, s.exp2_down(log2_lower)), lower)
-        upper = np.where(np.greater(upper, 2.0**1000), np.minimum(upper, s.exp2_up(log2_upper)), upper)
+    # After an overflow or underflow somewhere before, the logarithm knows more; otherwise it is less sharp by 1e-13.
+    lower, upper = np.maximum(lower, s.exp2_down(log2_lower)), np.minimum(upper, s.exp2_up(log2_upper))
     return Interval(np.minimum(lower, s.LARGEST), upper, log2_lower, log2_upper)
 
 

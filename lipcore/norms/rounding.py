@@ -68,7 +68,7 @@ def up(x: Array) -> Array:
     >>> up(1.0) - 1.0
     2.220446049250313e-16
     """
-    return from_operands(np.nextafter(x, np.inf), x)
+    return from_operands(_next(x, np.inf), x)
 
 
 def down(x: Array) -> Array:
@@ -87,7 +87,7 @@ def down(x: Array) -> Array:
     >>> 1.0 - down(1.0)
     1.1102230246251565e-16
     """
-    return from_operands(np.nextafter(x, -np.inf), x)
+    return from_operands(_next(x, -np.inf), x)
 
 
 def from_operands(value: Any, *operands: Any) -> Any:
@@ -97,7 +97,13 @@ def from_operands(value: Any, *operands: Any) -> Any:
 
 def _clipped_down(x: Array) -> Array:
     """One step down, not below zero. Infinity came of an overflow: the exact result exceeds every finite number."""
-    return np.maximum(np.nextafter(x, -np.inf), 0.0)
+    return np.maximum(_next(x, -np.inf), 0.0)
+
+
+def _next(x: Array, towards: float) -> Array:
+    """`numpy.nextafter`, which warns of an overflow that is the point of it."""
+    with np.errstate(all="ignore"):
+        return np.nextafter(x, towards)
 
 
 def gamma(k: float, u: float = UNIT["float64"]) -> float:
@@ -137,7 +143,7 @@ def add_up(a: Array, b: Array) -> Array:
     """
     with np.errstate(all="ignore"):
         total = np.add(a, b)
-        return from_operands(np.where(np.equal(a, 0) | np.equal(b, 0), total, np.nextafter(total, np.inf)), a, b)
+        return from_operands(np.where(np.equal(a, 0) | np.equal(b, 0), total, _next(total, np.inf)), a, b)
 
 
 def add_down(a: Array, b: Array) -> Array:
@@ -160,7 +166,7 @@ def mul_up(a: Array, b: Array) -> Array:
     """
     with np.errstate(all="ignore"):
         product = np.multiply(a, b)
-        product = np.where(_exact_product(a, b, product), product, np.nextafter(product, np.inf))
+        product = np.where(_exact_product(a, b, product), product, _next(product, np.inf))
         return from_operands(np.where(np.equal(a, 0) | np.equal(b, 0), 0.0, product), a, b)
 
 
@@ -181,7 +187,7 @@ def _exact_product(a: Array, b: Array, product: Array) -> Array:
 def div_up(a: Array, b: Array) -> Array:
     """Upper bound of ``a / b``; zero where `a` is zero, infinity where only `b` is."""
     with np.errstate(all="ignore"):
-        quotient = np.where(np.equal(b, 1), a, np.nextafter(np.divide(a, b), np.inf))
+        quotient = np.where(np.equal(b, 1), a, _next(np.divide(a, b), np.inf))
         return from_operands(np.where(np.equal(a, 0), 0.0, quotient), a, b)
 
 
@@ -195,7 +201,7 @@ def div_down(a: Array, b: Array) -> Array:
 def sqrt_up(x: Array) -> Array:
     """Upper bound of the square root (which IEEE rounds correctly); exact at zero and one."""
     root = np.sqrt(x)
-    return from_operands(np.where(np.equal(x, 0) | np.equal(x, 1), root, np.nextafter(root, np.inf)), x)
+    return from_operands(np.where(np.equal(x, 0) | np.equal(x, 1), root, _next(root, np.inf)), x)
 
 
 def sqrt_down(x: Array) -> Array:
@@ -218,7 +224,7 @@ def _power(x: Array, p: float, *, up_: bool) -> Array:
     with np.errstate(all="ignore"):
         value = np.power(np.asarray(x, dtype=np.float64), p)
         if up_:
-            moved = np.nextafter(value * (1 + LIBM), np.inf)
+            moved = _next(value * (1 + LIBM), np.inf)
         else:
             moved = _clipped_down(np.minimum(value, _LARGEST) * (1 - LIBM))
         return from_operands(np.where(np.equal(x, 0) | np.equal(x, 1), value, moved), x)
@@ -252,7 +258,8 @@ def sum_up(x: Array, axis: Any = None) -> Array:
     True
     """
     total, terms = _sum(x, axis)
-    moved = np.nextafter(total * (1 + 2 * gamma(terms)), np.inf)
+    with np.errstate(over="ignore"):
+        moved = _next(total * (1 + 2 * gamma(terms)), np.inf)
     return _scalar(np.where((total == 0) | (terms <= 1), total, moved))
 
 

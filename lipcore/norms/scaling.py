@@ -88,8 +88,9 @@ def ldexp_down(x: Array, e: Array) -> Array:
     if type(x) is float and type(e) is int and e == 0:
         return min(x, LARGEST)
     with np.errstate(all="ignore"):
-        value = np.minimum(np.ldexp(np.asarray(x, dtype=np.float64), e), LARGEST)
-        exact = np.ldexp(value, np.negative(e)) == x
+        raw = np.ldexp(np.asarray(x, dtype=np.float64), e)
+        value = np.minimum(raw, LARGEST)
+        exact = (np.ldexp(value, np.negative(e)) == x) | np.isinf(raw)
         return from_operands(np.where(exact, value, np.maximum(np.nextafter(value, -np.inf), 0.0)), x, e)
 
 
