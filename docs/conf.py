@@ -53,7 +53,7 @@ html_title = f"lipcore {release}"
 html_theme_options = {
     "description": "Certified norms of linear maps, on any array library",
     "fixed_sidebar": True,
-    "page_width": "1080px",
+    "page_width": "1280px",
     "sidebar_width": "230px",
 }
 html_show_sourcelink = False
