@@ -2,7 +2,7 @@
 
 from .autodiff import linearize, supports_autodiff
 from .convolution import convolve, convolve_adjoint
-from .foreign import foreign_namespace, is_sparse, standard_namespace
+from .foreign import foreign_namespace, is_sparse, sparse_transpose, standard_namespace
 from .host import (
     cast,
     copied,
@@ -85,6 +85,7 @@ __all__ = [
     "random_normal",
     "real_dtype",
     "set_rows",
+    "sparse_transpose",
     "standard_namespace",
     "stop_gradient",
     "store_scaled",

@@ -55,3 +55,11 @@ def is_sparse(thing: Any) -> bool:
         return str(thing.layout) != "torch.strided"
     stored = hasattr(thing, "nnz") or hasattr(thing, "nse")
     return stored and hasattr(thing, "shape") and hasattr(thing, "T") and not isinstance(thing, np.ndarray)
+
+
+def sparse_transpose(matrix: Any) -> Any:
+    """Transpose of a sparse matrix, without a copy where its format allows."""
+    try:
+        return matrix.T
+    except NotImplementedError:  # JAX's BCSR
+        return matrix.to_bcoo().T

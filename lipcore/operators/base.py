@@ -297,7 +297,8 @@ class LinearOperator:
             return x.dot(self)
         if _is_scalar(x):
             return self.dot(x)
-        if B.is_array(x) and x.ndim == 1:
+        self._checked_input(x, "x")
+        if x.ndim == 1:
             return B.conj(self.rmatvec(B.conj(x)))
         return B.adjoint(self.rmatmat(B.adjoint(x)))
 

@@ -62,7 +62,7 @@ class SparseMatrix(LinearOperator):
                 "convert it first, e.g. with A.astype(float)"
             )
         self.matrix = matrix
-        self._turned = matrix.T
+        self._turned = B.sparse_transpose(matrix)
         device = B.device_of(matrix) if B.is_torch(xp) else None
         self._setup(tuple(matrix.shape), dtype=matrix.dtype, xp=xp, device=device)
 
