@@ -74,7 +74,7 @@ def need_gpu(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """ruff, and the Scientific Python guide's review of the repository."""
-    session.install(*group("lint"))
+    session.install("-c", CONSTRAINTS, *group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("sp-repo-review", ".", "--show", "err")
