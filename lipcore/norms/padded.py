@@ -163,7 +163,8 @@ def _bounds_of(convolution: Convolution, kernel: np.ndarray[Any, Any], rtol: flo
         bounds = dataclasses.replace(bounds, upper=upper, log2_upper=log2_upper)
         bounds = dataclasses.replace(bounds, converged=bool(bounds.relative_width <= rtol))
     if not bounds.converged and min(convolution.shape[-2:]) <= _WRITTEN_DOWN:
-        return bounds.tightened(case.written_down(rtol))
+        bounds = bounds.tightened(case.written_down(rtol))
+        bounds = dataclasses.replace(bounds, converged=bool(bounds.relative_width <= rtol))
     return bounds
 
 

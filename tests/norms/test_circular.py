@@ -120,10 +120,10 @@ def test_blocks_dropped_without_the_radius_would_be_seen(monkeypatch):
     monkeypatch.setattr(circular, "_DIRECT", 0)
     missed = 0
     for seed in range(20):
-        kernel = np.random.default_rng(seed).standard_normal((1, 1, 9, 9))
+        kernel = np.random.default_rng(seed).standard_normal((1, 1, 3, 3))
         symbol = Symbol.from_kernel(kernel)
         weak = grid_maximum.__globals__["_nearest"]
         monkeypatch.setattr(circular, "_nearest", lambda g, s, p, r: circular._at_frequency(g, 0, np.zeros(2), np.ones(1), r))
-        missed += grid_maximum(symbol, (40, 40), 1e-6).upper < every_frequency(symbol, (40, 40)) * (1 - 1e-9)
+        missed += grid_maximum(symbol, (60, 60), 1e-6).upper < every_frequency(symbol, (60, 60)) * (1 - 1e-9)
         monkeypatch.setattr(circular, "_nearest", weak)
     assert missed > 0
