@@ -12,7 +12,7 @@ K = 10
 def test_convolution(contest: Any) -> None:
     problem = problems.COLUMNS["256-256-32"]
     entries = [
-        *ours.torch_first(ours.leading(ours.convolution(problem), K, 1e-3)),
+        *ours.torch_first(ours.leading(ours.convolution(problem), K, 1e-4)),
         *peers_convolution.arpack(problem, k=K),
         *peers_convolution.primme_convolution(problem, k=K, tolerances=(1e-3, 1e-2)),
     ]
