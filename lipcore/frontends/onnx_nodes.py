@@ -230,7 +230,9 @@ def plain_operation(walk: Walk, node: Node) -> None:
     if not small and node.op not in SHIFTS | SCALES:
         raise NotUnderstood(f"the operation {node.op} takes a stored matrix in a way that is not read")
     walk.operations[node.op] += 1
-    if node.op in SHIFTS:
+    if node.op in ("Add", "Sub"):
+        walk.use(node, "bias: a shift")
+    elif node.op in SHIFTS:
         walk.use(node, f"constant of {node.op}: a shift")
     elif node.op in SCALES:
         walk.use(node, f"parameter of {node.op}, which is not linear")

@@ -34,7 +34,7 @@ def outward(value: float, log2: float, *, up: bool, digits: int = 6) -> str:
     >>> outward(math.inf, 1234.56789, up=True)
     '2^1234.57'
     """
-    lost = math.isinf(value) or (value < 2.0**-1000 and math.isfinite(log2)) or (value > 2.0**1020 and not up)
+    lost = value > 2.0**1020 or (value < 2.0**-1000 and math.isfinite(log2))
     if lost and math.isfinite(log2):
         places = Decimal(log2).quantize(Decimal("0.01"), rounding=ROUND_CEILING if up else ROUND_FLOOR)
         return f"2^{places}"
@@ -77,6 +77,6 @@ def seconds(value: float) -> str:
     >>> [seconds(x) for x in (0.0004, 0.25, 12.34, 754.0)]
     ['0 ms', '250 ms', '12.3 s', '754 s']
     """
-    if value < 1:
+    if value < 0.9995:
         return f"{value * 1000:.0f} ms"
-    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+    return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s" if value < 99.95 else f"{value:.0f} s"

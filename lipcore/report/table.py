@@ -22,7 +22,7 @@ def render_table(report: Report, width: int = 100) -> str:
     report : Report
         From `report_model`.
     width : int
-        Columns; long names are shortened in the middle to fit, down to a point.
+        Columns; long names are cut at their start to fit, down to a point.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def total_lines(report: Report) -> list[str]:
     if report.log2_product is not None:
         lines.append(
             f"product of layer bounds: {power_of_ten(report.log2_product)} "
-            "(bounds the network only if it is this chain, with 1-Lipschitz maps between)"
+            "(bounds nothing but a chain of these layers and 1-Lipschitz maps)"
         )
     if report.failure_probability > 0:
         lines.append(f"probability that any of these upper bounds is wrong: at most {report.failure_probability:.1e}")
@@ -195,11 +195,8 @@ def shape_text(shape: tuple[int, ...] | None) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """Cut a long text in its middle."""
-    if len(text) <= width:
-        return text
-    tail = (width - 2) * 2 // 3
-    return f"{text[: width - 2 - tail]}..{text[len(text) - tail :]}"
+    """Cut a long name at its start: what tells layers apart mostly comes last."""
+    return text if len(text) <= width else f"..{text[len(text) - width + 2 :]}"
 
 
 def wrapped(text: str, width: int, indent: str) -> list[str]:
