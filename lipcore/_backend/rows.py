@@ -1,6 +1,7 @@
 """Kernels on blocks of long rows (..., b, n): accurate norms, and updates that allocate nothing.
 
-Fresh memory costs more than the arithmetic here: the first touch of a page takes several times as long as a pass over it.
+Fresh memory costs more than the arithmetic here: the first touch of a page takes several times as long as a pass over
+it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from .host import is_traced
 from .loop import set_rows
 from .namespace import device_of, dtype_name, is_jax, is_numpy, is_sharded, is_torch
 
-# Sums are taken over pieces of this length, so that the rounding of a float32 sum does not grow with the length: BLAS dot
-# products of 3.2 million float32 numbers were seen to be off by 1e-4.
+# Sums are taken over pieces of this length, so that the rounding of a float32 sum does not grow with the length: BLAS
+# dot products of 3.2 million float32 numbers were seen to be off by 1e-4.
 _PIECE = 4096
 
 
 def empty_rows(row: Array, count: int, *, xp: Namespace) -> Array:
-    """`count` rows like the rows of `row` (..., b, n); their content is arbitrary where arrays are mutable, else zero."""
+    """`count` rows like those of `row` (..., b, n), of arbitrary content where arrays are mutable, else zero."""
     if is_sharded(row):
         return xp.concat([row[..., :1, :] * 0] * count, axis=-2)
     shape = (*row.shape[:-2], count, row.shape[-1])

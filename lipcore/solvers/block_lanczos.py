@@ -49,15 +49,14 @@ class BlockLanczos:
 
     Notes
     -----
-    The identity holds after every `expand` and every `restart` (to rounding; to the dropped residuals where a restart was
-    asked for fresh directions). Only the upper triangle of T is computed, ``t_ij = <v_i, M v_j>``. A step is one product
-    with a block of b rows, a local pass against two blocks, and one pass (two for b > 1) against the whole basis: 2 p (or
-    4 p) reads of rows. No host read. Sources: Golub and Underwood 1977; thick restart: Wu and Simon 2000.
+    The identity holds after every `expand` and every `restart` (to rounding; to the dropped residuals where a restart
+    was asked for fresh directions). Only the upper triangle of T is computed, ``t_ij = <v_i, M v_j>``. A step is one
+    product with a block of b rows, a local pass against two blocks, and one pass (two for b > 1) against the whole
+    basis: 2 p (or 4 p) reads of rows. No host read. Sources: Golub and Underwood 1977; thick restart: Wu and Simon
+    2000.
     """
 
-    def __init__(
-        self, products: RowProducts, start: Array, fresh: FreshRows, capacity: int, *, normal: bool
-    ) -> None:
+    def __init__(self, products: RowProducts, start: Array, fresh: FreshRows, capacity: int, *, normal: bool) -> None:
         xp = products.xp
         self.products, self.normal, self.fresh, self.xp = products, normal, fresh, xp
         self.block, self.capacity = start.shape[-2], capacity
@@ -79,7 +78,7 @@ class BlockLanczos:
     @property
     def room(self) -> int:
         """Steps until the basis is full."""
-        return (self.capacity - self.size) // self.block
+        return int((self.capacity - self.size) // self.block)
 
     def expand(self, steps: int) -> None:
         """Make `steps` steps, at most `room`."""
@@ -143,7 +142,7 @@ class BlockLanczos:
     def ritz(self, which: str) -> Ritz:
         """Ritz values of the basis, the wanted end first."""
         xp = self.xp
-        values, Y = in_order(*xp.linalg.eigh(self.projected()), which)
+        values, Y = in_order(xp.linalg.eigh(self.projected()), which)
         coupling = xp.matmul(self._R, Y[..., self.size - self.block : self.size, :])
         residuals = xp.sqrt(xp.sum(squares(coupling), axis=-2))
         return Ritz(values, residuals, (Y,), xp.max(xp.abs(values), axis=-1, keepdims=True))

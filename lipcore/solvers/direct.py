@@ -38,7 +38,7 @@ def dense(A: LinearOperator) -> Array:
 
 
 def direct_svd(A: LinearOperator, k: int, which: str) -> SVDResult:
-    """k triplets at one end by LAPACK; min(M, N) products unless A holds its matrix."""
+    """Triplets (k of them) at one end by LAPACK; min(M, N) products unless A holds its matrix."""
     xp = A.xp
     with B.detached(xp):
         matrix = dense(A)
@@ -59,7 +59,7 @@ def direct_svd(A: LinearOperator, k: int, which: str) -> SVDResult:
 
 
 def direct_eigh(A: LinearOperator, k: int, which: str) -> EighResult:
-    """k eigenpairs at one end by LAPACK; N products unless A holds its matrix."""
+    """Eigenpairs (k of them) at one end by LAPACK; N products unless A holds its matrix."""
     from .row_basis import in_order
 
     xp = A.xp
@@ -67,7 +67,7 @@ def direct_eigh(A: LinearOperator, k: int, which: str) -> EighResult:
         matrix = dense(A)
         bits = _binary_scale(matrix)
         scaled = (matrix * bits) * bits
-        values, X = in_order(*xp.linalg.eigh((scaled + B.adjoint(scaled)) / 2), which)
+        values, X = in_order(xp.linalg.eigh((scaled + B.adjoint(scaled)) / 2), which)
         top = xp.max(xp.abs(values), axis=-1, keepdims=True)
         values, X = values[..., :k], X[..., :, :k]
         # against A as given: an operator that is not Hermitian must not pass

@@ -80,14 +80,12 @@ def eigsh(
     if solver == "direct" or (solver == "auto" and cheap):
         result = direct_eigh(operator, k, which)
     else:
-        result = lanczos_eigh(
-            operator, k, which=which, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng
-        )
+        result = lanczos_eigh(operator, k, which=which, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng)
     if not rule.fixed and not np.all(B.to_numpy(result.converged)):
         raise ConvergenceError(
-            f"eigsh: residuals up to {float(np.max(B.to_numpy(result.residuals))):.1e} after {result.matvecs} products, "
-            f"wanted {rule.tol:.1e} times the largest magnitude; raise `maxiter` or `tol`, check that `A` is Hermitian, "
-            "or take what was reached from `.result`",
+            f"eigsh: residuals up to {float(np.max(B.to_numpy(result.residuals))):.1e} after {result.matvecs} "
+            f"products, wanted {rule.tol:.1e} times the largest magnitude; raise `maxiter` or `tol`, check that `A` is "
+            "Hermitian, or take what was reached from `.result`",
             result,
         )
     xp = operator.xp

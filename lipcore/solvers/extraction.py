@@ -7,7 +7,7 @@ from typing import Any
 from .. import _backend as B
 from .._typing import Array
 from .orthogonalization import BREAKDOWN, combine, inner, norms, orthonormalize
-from .results import SVDResult, State
+from .results import State, SVDResult
 from .row_basis import FreshRows
 from .scaling import RowProducts
 
@@ -25,10 +25,10 @@ def extract(
 ) -> SVDResult:
     """Best triplets in the span of the orthonormal rows `V` (*batch_shape, k, n), and their two-sided residuals.
 
-    Rayleigh-Ritz on A itself, so nothing is squared: the SVD of the k x k matrix R with ``A V = Q R``, or of ``U^H A V``
-    where left Ritz vectors are known (`left`, rows). Those are indispensable for small singular values: the image of a null
-    vector says nothing about the left one. 2 k products; no host read. `largest` (*batch_shape, 1), of the scaled operator, is what residuals are held against; by default the
-    largest value found.
+    Rayleigh-Ritz on A itself, so nothing is squared: the SVD of the k x k matrix R with ``A V = Q R``, or of
+    ``U^H A V`` where left Ritz vectors are known (`left`, rows). Those are indispensable for small singular values: the
+    image of a null vector says nothing about the left one. 2 k products; no host read. `largest` (*batch_shape, 1), of
+    the scaled operator, is what residuals are held against; by default the largest value found.
     """
     xp = products.xp
     W = products.matmat(V)

@@ -36,10 +36,10 @@ class GolubKahan:
     Notes
     -----
     Both identities hold after every `expand` and every `restart` (to rounding; to the dropped residuals where a restart
-    was asked for fresh directions). B is upper triangular: block bidiagonal, with a spike of full columns after a restart.
-    A step is one product with A and one with A^H on b rows, and on each side a local pass and one full pass (two for
-    b > 1): 4 p (or 8 p) reads of rows. No host read. Sources: Golub and Kahan 1965; Golub, Luk and Overton 1981 (blocks);
-    Baglama and Reichel 2005, 2006 (thick restart).
+    was asked for fresh directions). B is upper triangular: block bidiagonal, with a spike of full columns after a
+    restart. A step is one product with A and one with A^H on b rows, and on each side a local pass and one full pass
+    (two for b > 1): 4 p (or 8 p) reads of rows. No host read. Sources: Golub and Kahan 1965; Golub, Luk and Overton
+    1981 (blocks); Baglama and Reichel 2005, 2006 (thick restart).
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GolubKahan:
     @property
     def room(self) -> int:
         """Steps until the basis is full."""
-        return (self.capacity - self.size) // self.block
+        return int((self.capacity - self.size) // self.block)
 
     def expand(self, steps: int) -> None:
         """Make `steps` steps, at most `room`."""

@@ -45,7 +45,8 @@ def lanczos_eigh(
     k : int
         Pairs wanted.
     which : {"LM", "SM", "LA", "SA"}
-        Largest or smallest magnitude, largest or smallest value. SM runs on ``A^2`` without inverting anything and is slow.
+        Largest or smallest magnitude, largest or smallest value. SM runs on ``A^2`` without inverting anything and is
+        slow.
     block_size, ncv, tol, maxiter, iterations, v0, rng, callback, progress
         As in `lanczos_svd`; `tol` is relative to the largest magnitude.
 
@@ -56,9 +57,9 @@ def lanczos_eigh(
 
     Notes
     -----
-    Cost of a step: one product on b columns (SM: two) and about 2 p reads of basis rows (SM: 4 p). Memory: `ncv` vectors
-    (SM: twice that). Host reads: one at the start, one a cycle, one at the end; none with `iterations`. At the end k
-    products for the residuals. Repeated values are looked for as in `lanczos_svd`.
+    Cost of a step: one product on b columns (SM: two) and about 2 p reads of basis rows (SM: 4 p). Memory: `ncv`
+    vectors (SM: twice that). Host reads: one at the start, one a cycle, one at the end; none with `iterations`. At the
+    end k products for the residuals. Repeated values are looked for as in `lanczos_svd`.
 
     Sources: Wu and Simon 2000 (thick restart); Golub and Underwood 1977 (blocks).
 
@@ -123,7 +124,7 @@ def extract_eigh(
     xp = p.xp
     W = p.matmat(V)
     H = inner(V, W)
-    values, Y = in_order(*xp.linalg.eigh((H + B.adjoint(H)) / 2), which)
+    values, Y = in_order(xp.linalg.eigh((H + B.adjoint(H)) / 2), which)
     X = combine(Y, V)
     residuals = norms(combine(Y, W) - B.cast(values, X.dtype)[..., None] * X)[..., 0]
     top = xp.maximum(B.cast(largest, values.dtype), xp.max(xp.abs(values), axis=-1, keepdims=True))

@@ -90,9 +90,9 @@ def lanczos_svd(
     p <= `ncv`. Memory: `ncv` vectors on each side (one side: on the shorter one). Host reads: one at the start (scale),
     one a cycle, one at the end; none with `iterations`. At the end 2 k products for the two-sided residuals.
 
-    A set of several values is accepted only when the run, continued from a random direction orthogonal to it, has settled
-    (its next Ritz pair to 3 % of the largest value) without finding what belongs among them: a single vector otherwise
-    sees one copy of a repeated value. That costs some ten to thirty steps, and is evidence, not
+    A set of several values is accepted only when the run, continued from a random direction orthogonal to it, has
+    settled (its next Ritz pair to 3 % of the largest value) without finding what belongs among them: a single vector
+    otherwise sees one copy of a repeated value. That costs some ten to thirty steps, and is evidence, not
     proof. Ritz values are lower bounds of the singular values of the same index, up to rounding.
 
     Sources: Golub and Kahan 1965; Baglama and Reichel 2005 (restart), 2006 (blocks); Simon and Zha 2000 (one side).

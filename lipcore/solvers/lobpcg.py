@@ -42,10 +42,11 @@ def lobpcg(
     A : LinearOperator or array, shape (*batch_shape, N, N)
         Hermitian operator, or a stack of them.
     X : array (*batch_shape, N, k)
-        Start block of full rank; ``3 k`` and the constraints must fit into N. Random columns, unless something better is
-        known.
+        Start block of full rank; ``3 k`` and the constraints must fit into N. Random columns, unless something better
+        is known.
     preconditioner : operator, array or callable, optional
-        Approximate inverse of A (of ``A - lambda I``), Hermitian positive definite, applied to blocks (*batch_shape, N, k).
+        Approximate inverse of A (of ``A - lambda I``), Hermitian positive definite, applied to blocks
+        (*batch_shape, N, k).
     largest : bool
         Largest or smallest eigenvalues.
     constraints : array (*batch_shape, N, c), optional
@@ -62,12 +63,12 @@ def lobpcg(
 
     Notes
     -----
-    Rayleigh-Ritz on span [X, T R, P], an orthonormal basis of which is kept (Hetmaniuk and Lehoucq 2006), so that products
-    with A are needed for the preconditioned residuals only (Knyazev 2001). The small end of ``A^H A`` gives small singular
-    values ``sqrt(lambda)``, with an absolute error of about ``sqrt(eps)`` times the largest.
+    Rayleigh-Ritz on span [X, T R, P], an orthonormal basis of which is kept (Hetmaniuk and Lehoucq 2006), so that
+    products with A are needed for the preconditioned residuals only (Knyazev 2001). The small end of ``A^H A`` gives
+    small singular values ``sqrt(lambda)``, with an absolute error of about ``sqrt(eps)`` times the largest.
 
-    Cost of an iteration: one product on k columns, one with the preconditioner, about 20 reads of blocks. Memory: 7 blocks.
-    Host reads: one at the start, one every five iterations, one at the end; none with `iterations`.
+    Cost of an iteration: one product on k columns, one with the preconditioner, about 20 reads of blocks. Memory: 7
+    blocks. Host reads: one at the start, one every five iterations, one at the end; none with `iterations`.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def lobpcg(
 def _blocks(A: LinearOperator, p: RowProducts, X: Array, constraints: Array | None) -> tuple[Array, Array | None]:
     """Start and constraints as rows, checked."""
     batch, n = A.batch_shape, A.shape[-1]
-    rows = []
+    rows: list[Array | None] = []
     for name, block in (("X", X), ("constraints", constraints)):
         if block is None:
             rows.append(None)
@@ -115,15 +116,15 @@ def _blocks(A: LinearOperator, p: RowProducts, X: Array, constraints: Array | No
     k, c = X.shape[-1], 0 if constraints is None else constraints.shape[-1]
     if 3 * k + c > n:
         raise ValueError(
-            f"`X` with k = {k} columns and {c} constraints is too wide for N = {n}: 3 k + constraints must not exceed N; "
-            "use eigsh"
+            f"`X` with k = {k} columns and {c} constraints is too wide for N = {n}: 3 k + constraints must not "
+            "exceed N; use eigsh"
         )
     return rows[0], rows[1]
 
 
 def _preconditioner(given: Any) -> Callable[[Array], Array] | None:
     if given is None or (callable(given) and not isinstance(given, LinearOperator)):
-        return given  # type: ignore[no-any-return]
+        return given
     operator = validate.operator(given, hermitian=True)
     return operator.matmat
 
@@ -182,7 +183,7 @@ class _Run:
         seen = xp.max(xp.abs(H * eye), axis=(-2, -1))[..., None]
         bound = xp.sqrt(xp.sum(squares(H), axis=(-2, -1)))[..., None]
         away = -2 * (bound + 1) if self.which == "LA" else 2 * (bound + 1)
-        values, Y = in_order(*xp.linalg.eigh(H + eye * B.cast(dead * away, H.dtype)[..., None, :]), self.which)
+        values, Y = in_order(xp.linalg.eigh(H + eye * B.cast(dead * away, H.dtype)[..., None, :]), self.which)
         return values, Y, seen
 
     def step(self, s: _State) -> _State:
@@ -246,7 +247,8 @@ class _Run:
         host = B.to_numpy(self.xp.concat([s.values, norms(s.residual)[..., 0], s.largest], axis=-1)).astype(np.float64)
         if not np.isfinite(host).all():
             raise ValueError(
-                "`A` or `preconditioner` gave products that are not finite: their data hold NaN or inf; clean them first"
+                "`A` or `preconditioner` gave products that are not finite: their data hold NaN or inf; "
+                "clean them first"
             )
         largest = np.where(host[..., 2 * k :] > 0, host[..., 2 * k :], 1.0)
         return self.p.unscale(host[..., :k]), host[..., k : 2 * k] / largest

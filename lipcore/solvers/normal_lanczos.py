@@ -73,10 +73,10 @@ class NormalLanczos:
     ``alpha_j = ||c A v_j||^2`` needs no product of its own. Where ``beta_j`` falls to a few roundings of the norm the
     space is invariant: that beta and everything after it are zero, rows of the basis included, and `ritz` knows.
 
-    Cost of one step: one product with A and one with A^H; with "none" about nine passes over a vector and no fresh memory; with "full" 2 j more
-    in step j. Memory: ``capacity + 1`` vectors. No host read in `expand`; one in the constructor unless
-    ``host_scale=False``; one in `ritz`. The recurrence is Lanczos (1950); one full pass after the local one amounts to
-    twice is enough (Giraud et al. 2005).
+    Cost of one step: one product with A and one with A^H; with "none" about nine passes over a vector and no fresh
+    memory; with "full" 2 j more in step j. Memory: ``capacity + 1`` vectors. No host read in `expand`; one in the
+    constructor unless ``host_scale=False``; one in `ritz`. The recurrence is Lanczos (1950); one full pass after the
+    local one amounts to twice is enough (Giraud et al. 2005).
 
     Examples
     --------
@@ -246,7 +246,7 @@ class NormalLanczos:
         return RitzPairs(theta, residual, y, T[..., 0], T[..., 1])
 
     def vector(self, y: np.ndarray[Any, Any]) -> Array:
-        """Unit vectors (*batch_shape, N), or rows (*batch_shape, count, N), from coordinates (*batch_shape, k[, count])."""
+        """Unit vectors (*batch_shape, [count,] N) from coordinates (*batch_shape, k[, count])."""
         single = y.ndim == len(self.products.A.batch_shape) + 1
         xp, k = self.xp, y.shape[-1] if single else y.shape[-2]
         host = y[..., None] if single else y

@@ -1,7 +1,7 @@
 """Orthonormal bases held as rows, made by Gram matrices and matrix products only.
 
-A basis is an array (..., p, n) of orthonormal rows, a block (..., b, n) a few rows to be added to it. Nothing here reads
-the device and nothing calls a QR factorisation of a tall block, which would gather a sharded array.
+A basis is an array (..., p, n) of orthonormal rows, a block (..., b, n) a few rows to be added to it. Nothing here
+reads the device and nothing calls a QR factorisation of a tall block, which would gather a sharded array.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def unit_rows(W: Array) -> Array:
     """Rows scaled to norm 1, whatever their scale; zero rows stay zero."""
     xp = B.array_namespace(W)
     largest = xp.max(xp.abs(W), axis=-1, keepdims=True)
-    W = W * B.cast(reciprocal(largest, largest > 0), W.dtype)
+    # a division: the reciprocal of a denormal number overflows
+    W = W / B.cast(xp.where(largest > 0, largest, xp.ones_like(largest)), W.dtype)
     size = norms(W)
     return W * B.cast(reciprocal(size, size > 0), W.dtype)
 
@@ -125,9 +126,9 @@ def orthonormalize(V: Array | None, W: Array, threshold: Array, fresh: Array | N
     Notes
     -----
     Single rows: normalise, one more pass against `V`, normalise (twice is enough: Giraud, Langou, Rozloznik and van den
-    Eshof 2005). Blocks: an eigenvector-scaled Gram pass that cannot fail (SVQB: Stathopoulos and Wu 2002), a second pass
-    against `V`, a second Gram pass with the test for lost directions, and both once more for what was put in their place.
-    Two reads of `V` a pass. No data-dependent branch, no host read.
+    Eshof 2005). Blocks: an eigenvector-scaled Gram pass that cannot fail (SVQB: Stathopoulos and Wu 2002), a second
+    pass against `V`, a second Gram pass with the test for lost directions, and both once more for what was put in their
+    place. Two reads of `V` a pass. No data-dependent branch, no host read.
 
     Examples
     --------
@@ -138,6 +139,11 @@ def orthonormalize(V: Array | None, W: Array, threshold: Array, fresh: Array | N
     (True, True, 1)
     """
     return _single(V, W, threshold, fresh) if W.shape[-2] == 1 else _block(V, W, threshold, fresh)
+
+
+def crowded(V: Array) -> bool:
+    """Whether a random row may lie almost inside the basis, so that one pass does not make it orthogonal."""
+    return bool(2 * V.shape[-2] > V.shape[-1])
 
 
 def _single(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> Orthonormal:
@@ -152,8 +158,12 @@ def _single(V: Array | None, W: Array, threshold: Array, fresh: Array | None) ->
     rest = norms(Q)
     size = size * rest
     kept = kept & (size > threshold)
-    alive = rest > BREAKDOWN * B.eps(xp, W.dtype)
-    Q = Q * B.cast(reciprocal(rest, alive if fresh is not None else kept), W.dtype)
+    alive = kept if fresh is None else rest > BREAKDOWN * B.eps(xp, W.dtype)
+    Q = Q * B.cast(reciprocal(rest, alive), W.dtype)
+    if V is not None and fresh is not None and crowded(V):
+        Q, _ = project_out(V, Q)
+        rest = norms(Q)
+        Q = Q * B.cast(reciprocal(rest, rest > 0.5), W.dtype)
     return Orthonormal(Q, B.cast(xp.where(kept, size, xp.zeros_like(size)), W.dtype), kept[..., 0])
 
 
@@ -178,4 +188,9 @@ def _block(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> 
     alive = lengths > math.sqrt(B.eps(xp, W.dtype))
     Q = xp.where(alive, Q, xp.zeros_like(Q))
     S = xp.where(alive, S, xp.zeros_like(S))
+    if V is not None and fresh is not None and crowded(V):
+        Q, _ = project_out(V, Q)
+        Q, last, lengths = _spectral_pass(Q)
+        Q = xp.where(lengths > 0.5, Q, xp.zeros_like(Q))
+        S = xp.matmul(xp.where(lengths > 0.5, last, xp.zeros_like(last)), S)
     return Orthonormal(Q, xp.matmul(S, R), keep[..., 0])

@@ -60,7 +60,8 @@ def power_method(
     :math:`X \leftarrow \mathrm{orth}(A^H A X)`. The angle to the leading space shrinks by
     :math:`(\sigma_{k+1} / \sigma_j)^2` an iteration; without a gap the value is within a factor ``1 - ln(n) / i`` or so
     after i iterations. `lanczos_svd` needs far fewer products; this method needs two blocks of memory, no basis, and
-    profits fully from a warm start. A single random start may miss nothing but what is orthogonal to it; a *warm* start may.
+    profits fully from a warm start. A single random start may miss nothing but what is orthogonal to it; a *warm* start
+    may.
 
     Cost of an iteration: one product with A and one with A^H on k columns, and a Gram product. Host reads: one at the
     start, one every eight iterations, one at the end; none with `iterations`.
@@ -92,9 +93,7 @@ def power_method(
             return extract(p, run.X, left, tol=rule.tol, iterations=rule.iterations, reason="iterations")
         steps, done = run.converge(rule.tol, rule.maxiter, watch)
         reason = "converged" if done else "maxiter"
-        return extract(
-            p, run.X, left, tol=rule.tol, iterations=steps, reason=reason, history=tuple(watch.history)
-        )
+        return extract(p, run.X, left, tol=rule.tol, iterations=steps, reason=reason, history=tuple(watch.history))
 
 
 class _Subspace:

@@ -46,14 +46,14 @@ def randomized_svd(
     Returns
     -------
     SVDResult
-        ``converged`` compares with the default tolerance and is usually False for slowly decaying spectra; ``residuals``
-        say how good it is.
+        ``converged`` compares with the default tolerance and is usually False for slowly decaying spectra;
+        ``residuals`` say how good it is.
 
     Notes
     -----
     :math:`Q = \mathrm{orth}(A (A^H A)^q \Omega)`, then the best triplets within (Halko, Martinsson and Tropp 2011): the
-    error in norm is about :math:`(1 + \sqrt{\min(M, N) / k})^{1 / (2 q + 1)} \sigma_{k+1}`. For the same number of products
-    `block_krylov_svd` is more accurate where the spectrum decays slowly.
+    error in norm is about :math:`(1 + \sqrt{\min(M, N) / k})^{1 / (2 q + 1)} \sigma_{k+1}`. For the same number of
+    products `block_krylov_svd` is more accurate where the spectrum decays slowly.
 
     Cost: with ``b = k + oversampling``, ``b (2 q + 2) + 2 k`` products of columns, 2 blocks of memory on each side; no
     host read, so it traces.

@@ -9,7 +9,8 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array, Namespace
 
-# Random rows are windows into one longer random row, shifted by one each: no copy and no draw.
+# Random rows are windows into one longer random row, shifted by one each: no copy and no draw. The window at 0 is left
+# out: a caller may have drawn the start from the same seed.
 _WINDOWS = 64
 
 
@@ -27,9 +28,9 @@ class FreshRows:
         xp = self._xp
         self._next += 1
         if isinstance(step, int):
-            start = self._next % _WINDOWS
+            start = 1 + self._next % (_WINDOWS - 1)
             return self._long[..., start : start + self._n]
-        window = xp.arange(self._n) + (self._next + step) % _WINDOWS
+        window = xp.arange(self._n) + 1 + (self._next + step) % (_WINDOWS - 1)
         return xp.take(self._long, window, axis=-1)
 
 
@@ -54,8 +55,9 @@ def set_block(table: Array, row: Any, column: Any, block: Array, *, xp: Namespac
     return table
 
 
-def in_order(values: Array, vectors: Array, which: str) -> tuple[Array, Array]:
-    """Ritz values and coordinate columns with the wanted end first: LM, SM (by magnitude), LA, SA."""
+def in_order(pairs: tuple[Array, Array], which: str) -> tuple[Array, Array]:
+    """Eigenvalues and columns, as ``eigh`` gives them, with the wanted end first: LM, SM (by magnitude), LA, SA."""
+    values, vectors = pairs
     xp = B.array_namespace(values)
     key = xp.abs(values) if which in ("LM", "SM") else values
     order = xp.argsort(key, axis=-1, descending=which in ("LM", "LA"))

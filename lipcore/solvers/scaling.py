@@ -17,7 +17,7 @@ _SAFE = {"float16": 6, "bfloat16": 10, "float32": 10, "complex64": 10, "float64"
 
 
 class RowProducts:
-    r"""Products of ``c A`` and its adjoint with blocks of rows, `c` a power of two chosen so that ``c A`` has norm about 1.
+    r"""Products of ``c A`` and its adjoint with rows; `c` is a power of two that gives ``c A`` a norm of about 1.
 
     Attributes
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .. import _backend as B
 from ..operators import LinearOperator
@@ -38,8 +39,8 @@ class Stopping:
 def default_tol(A: LinearOperator) -> float:
     """Relative residual asked for by default: ``eps ** 0.75``, 32 eps for operators in half precision.
 
-    That is 1.8e-12 in float64 and 6.4e-6 in float32. Values are more accurate than residuals: their error is at most the
-    residual, and about its square over the gap.
+    That is 1.8e-12 in float64 and 6.4e-6 in float32. Values are more accurate than residuals: their error is at most
+    the residual, and about its square over the gap.
     """
     if B.dtype_name(A.dtype) in _HALVES:
         return 32 * B.eps(A.xp, A.dtype)
@@ -47,7 +48,7 @@ def default_tol(A: LinearOperator) -> float:
 
 
 def stopping(
-    A: LinearOperator, tol: float | None, maxiter: int | None, iterations: int | None, *, default_maxiter: int = 10_000
+    A: LinearOperator, tol: Any, maxiter: int | None, iterations: int | None, *, default_maxiter: int = 10_000
 ) -> Stopping:
     """Checked rule; `iterations` excludes `tol` and `maxiter`.
 
@@ -66,7 +67,7 @@ def stopping(
     return Stopping(wanted, positive("maxiter", maxiter), None)
 
 
-def positive(name: str, value: int) -> int:
+def positive(name: str, value: Any) -> int:
     """`value`, where it is a positive integer."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
         raise ValueError(f"`{name}` must be a positive integer, got {value!r}")

@@ -42,9 +42,9 @@ def svds(
     which : {"LM", "SM"}
         Largest or smallest singular values.
     tol : float, optional
-        Residual norms wanted, relative to the largest singular value; ``None`` or 0: ``eps ** 0.75``, that is 1.8e-12 in
-        float64 and 6.4e-6 in float32. Values are more accurate than that: their error is at most the residual and about
-        its square over the gap, so that SciPy's default (machine precision) is met in the values.
+        Residual norms wanted, relative to the largest singular value; ``None`` or 0: ``eps ** 0.75``, that is 1.8e-12
+        in float64 and 6.4e-6 in float32. Values are more accurate than that: their error is at most the residual and
+        about its square over the gap, so that SciPy's default (machine precision) is met in the values.
     maxiter : int, optional
         Most iterations.
     iterations : int, optional
@@ -54,8 +54,8 @@ def svds(
     rng : None, int or numpy.random.Generator
         Source of the random start.
     solver : {"auto", "direct", "lanczos", "power"}
-        LAPACK on the matrix, `lanczos_svd` or `power_method`. "auto" goes direct where that is cheap: a short side up to
-        96, nearly all values of a moderate matrix, or the small end of one with a short side up to 2048.
+        LAPACK on the matrix, `lanczos_svd` or `power_method`. "auto" goes direct where that is cheap: a short side up
+        to 96, nearly all values of a moderate matrix, or the small end of one with a short side up to 2048.
     return_singular_vectors : bool, "u" or "vh"
         ``False`` returns S alone; "u" and "vh" leave the other factor ``None``.
 
@@ -75,8 +75,9 @@ def svds(
     -----
     The residuals that decide are computed from products with the returned vectors, on both sides. The small end is held
     to the same test: a wrong value is not returned, though a smaller one may have been missed if its vectors are nearly
-    orthogonal to every random start. Relative to a small value itself the error may be large: it is bounded by ``tol`` times the
-    *largest* one. Without preconditioner the small end of a large operator may not converge; use `lobpcg`, or a solver.
+    orthogonal to every random start. Relative to a small value itself the error may be large: it is bounded by ``tol``
+    times the *largest* one. Without preconditioner the small end of a large operator may not converge; use `lobpcg`, or
+    a solver.
 
     Cost: see `lanczos_svd`. Results are constants of differentiation; `opnorm` has the gradient of the largest value.
 
@@ -95,9 +96,7 @@ def svds(
     if solver not in _SOLVERS:
         raise ValueError(f"`solver` must be one of {', '.join(map(repr, _SOLVERS))}, got {solver!r}")
     if return_singular_vectors not in (True, False, "u", "vh"):
-        raise ValueError(
-            f"`return_singular_vectors` must be True, False, 'u' or 'vh', got {return_singular_vectors!r}"
-        )
+        raise ValueError(f"`return_singular_vectors` must be True, False, 'u' or 'vh', got {return_singular_vectors!r}")
     rule = stopping(operator, tol, maxiter, iterations)
     if solver == "direct" and rule.fixed:
         raise ValueError("`iterations` has no meaning for solver='direct'; leave one of them out")
@@ -108,9 +107,7 @@ def svds(
     elif solver == "power":
         result = power_method(operator, k, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng)
     else:
-        result = lanczos_svd(
-            operator, k, which=which, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng
-        )
+        result = lanczos_svd(operator, k, which=which, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng)
     if not rule.fixed:
         _require(result, rule.tol)
     if return_singular_vectors is False:

@@ -15,11 +15,13 @@ from .results import State
 from .scaling import RowProducts
 from .stopping import Stopping
 
-# A set of values is believed complete when Lanczos from a random direction orthogonal to their vectors has brought its own
-# first Ritz pair to this residual, relative to the largest value, without finding anything that belongs into the set.
+# A set of values is believed complete when Lanczos from a random direction orthogonal to their vectors has brought its
+# own first Ritz pair to this residual, relative to the largest value, without finding anything that belongs into the
+# set.
 _PROBED = 0.03
 _PROBE_STEPS = 8  # between looks at that
-# Residuals by the recurrence must be this much smaller than asked for: each verification drops those of the pairs it keeps.
+# Residuals by the recurrence must be this much smaller than asked for: each verification drops those of the pairs it
+# keeps.
 _MARGIN = 0.3
 
 
@@ -93,9 +95,10 @@ def run_fixed(f: Factorization, k: int, which: str, steps: int) -> Outcome:
 class Adaptive:
     """One adaptive run: expand, read the Ritz values once, restart where the basis is full, until all members are done.
 
-    A member claims to be done when its first k Ritz pairs have small residuals. For k > 1 the claim is then verified: the
-    factorisation goes on from a random direction orthogonal to the k vectors until its next Ritz pair there has settled. A
-    single vector sees one copy of a repeated value only; this finds the others. Vectors of verified members are frozen.
+    A member claims to be done when its first k Ritz pairs have small residuals. For k > 1 the claim is then verified:
+    the factorisation goes on from a random direction orthogonal to the k vectors until its next Ritz pair there has
+    settled. A single vector sees one copy of a repeated value only; this finds the others. Vectors of verified members
+    are frozen.
     """
 
     def __init__(
@@ -216,4 +219,5 @@ class Adaptive:
             self.stopped[rest] = self.steps
             self._freeze(ritz, rest)
         steps = self.stopped if self.batch else int(self.stopped)
+        assert self.frozen is not None  # every member is done or has just been frozen
         return Outcome(self.frozen, ritz.largest, steps, bool(self.done.all()), hopeless)

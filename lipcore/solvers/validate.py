@@ -48,7 +48,9 @@ def block(A: LinearOperator, block_size: Any) -> int:
     """Columns that move together."""
     most = min(A.shape[-2:])
     if isinstance(block_size, bool) or not hasattr(block_size, "__index__") or not 1 <= block_size <= most:
-        raise ValueError(f"`block_size` must be an integer with 1 <= block_size <= min(M, N) = {most}, got {block_size!r}")
+        raise ValueError(
+            f"`block_size` must be an integer with 1 <= block_size <= min(M, N) = {most}, got {block_size!r}"
+        )
     return int(block_size)
 
 
@@ -57,8 +59,8 @@ def start_rows(
 ) -> Array:
     """Start rows (*batch_shape, rows, n) on the side on which the solver works, Gaussian where `v0` leaves some out.
 
-    `v0` is one vector (*batch_shape, N) or columns (*batch_shape, N, c) with c at most `rows`; where the solver works on
-    the left side (M < N) the left length M is taken too.
+    `v0` is one vector (*batch_shape, N) or columns (*batch_shape, N, c) with c at most `rows`; where the solver works
+    on the left side (M < N) the left length M is taken too.
     """
     A, xp, batch = products.A, products.xp, products.A.batch_shape
     length = products.sizes[1]

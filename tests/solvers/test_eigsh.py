@@ -21,7 +21,9 @@ def hermitian(values: np.ndarray, *, is_complex: bool = False) -> np.ndarray:
 
 def wanted(a: np.ndarray, k: int, which: str) -> np.ndarray:
     w = np.linalg.eigvalsh(a)
-    order = {"LM": np.argsort(-np.abs(w)), "SM": np.argsort(np.abs(w)), "LA": np.argsort(-w), "SA": np.argsort(w)}[which]
+    order = {"LM": np.argsort(-np.abs(w)), "SM": np.argsort(np.abs(w)), "LA": np.argsort(-w), "SA": np.argsort(w)}[
+        which
+    ]
     return np.sort(w[order[:k]])
 
 

@@ -68,7 +68,13 @@ def test_trivial(matrix: np.ndarray) -> None:
 
 
 def test_batched_members_stop_on_their_own() -> None:
-    a = np.stack([np.diag(np.r_[9.0, 8.0, np.linspace(0, 7, 118)]), np.eye(120), np.diag(np.r_[9.0, 8.0, np.linspace(0, 1, 118)])])
+    a = np.stack(
+        [
+            np.diag(np.r_[9.0, 8.0, np.linspace(0, 7, 118)]),
+            np.eye(120),
+            np.diag(np.r_[9.0, 8.0, np.linspace(0, 1, 118)]),
+        ]
+    )
     result = lc.lobpcg(a, gaussian(120, 2, batch=(3,)), tol=1e-9, maxiter=200)
     assert result.converged.all()
     assert result.iterations[0] > result.iterations[2] > result.iterations[1] == 0
@@ -104,7 +110,11 @@ def test_counts() -> None:
         (gaussian(120, 41), {}, "too wide for N = 120"),
         (gaussian(120, 2), {"constraints": gaussian(3, 3)}, "`constraints` must have shape"),
         (gaussian(120, 2), {"iterations": 2, "tol": 1e-3}, "excludes `tol` and `maxiter`"),
-        (gaussian(120, 2), {"preconditioner": lambda r: r * np.nan}, "`preconditioner` gave products that are not finite"),
+        (
+            gaussian(120, 2),
+            {"preconditioner": lambda r: r * np.nan},
+            "`preconditioner` gave products that are not finite",
+        ),
     ],
 )
 def test_bad_arguments(x: np.ndarray, options: dict, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from _spectra import gaussian, spectrum, with_spectrum
+
 from lipcore import Dense, LinearOperator
 from lipcore import _backend as B
 from lipcore.solvers.normal_lanczos import NormalLanczos

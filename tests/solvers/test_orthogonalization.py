@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from _spectra import gaussian, orthonormal
+
 from lipcore import _backend as B
 from lipcore.solvers.orthogonalization import BREAKDOWN, norms, orthonormalize, project_out, unit_rows
 
@@ -28,7 +29,9 @@ def block(case: str, b: int, n: int, basis: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("case", ["random", "twin", "nearly", "zero", "inside", "graded", "sums"])
-@pytest.mark.parametrize("sizes", [(200, 10, 1), (200, 10, 4), (12, 8, 4), (12, 9, 4), (6, 5, 1), (6, 6, 1), (300, 5, 8)])
+@pytest.mark.parametrize(
+    "sizes", [(200, 10, 1), (200, 10, 4), (12, 8, 4), (12, 9, 4), (6, 5, 1), (6, 6, 1), (300, 5, 8)]
+)
 @pytest.mark.parametrize("replace", [False, True])
 def test_identity_orthogonality_and_count(case: str, sizes: tuple[int, int, int], replace: bool) -> None:
     n, p, b = sizes

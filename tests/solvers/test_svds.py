@@ -124,7 +124,9 @@ def test_tolerance_is_kept(tol: float | None) -> None:
     a = gaussian(200, 180)
     u, s, vh = lc.svds(a, 3, tol=tol, rng=0)
     wanted = tol or 2.0 ** (-52 * 0.75)
-    assert np.all(np.hypot(*(np.linalg.norm(x, axis=0) for x in (a @ vh.T - u * s, a.T @ u - vh.T * s))) <= wanted * s[0])
+    assert np.all(
+        np.hypot(*(np.linalg.norm(x, axis=0) for x in (a @ vh.T - u * s, a.T @ u - vh.T * s))) <= wanted * s[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""The invariants of both factorisations, through expansion and restart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from _spectra import eps_of, gaussian
+
+from lipcore import Dense
+from lipcore import _backend as B
+from lipcore.solvers.block_lanczos import BlockLanczos
+from lipcore.solvers.golub_kahan import GolubKahan
+from lipcore.solvers.row_basis import FreshRows, fresh_like
+from lipcore.solvers.scaling import RowProducts
+
+
+def bidiagonalisation(backend, a: np.ndarray, b: int, capacity: int) -> GolubKahan:
+    p = RowProducts(Dense(backend.asarray(a)))
+    start = backend.asarray(gaussian(b, a.shape[1], seed=1).astype(a.dtype))
+    rng = np.random.default_rng(0)
+    fresh = FreshRows(rng, start, b, xp=p.xp)
+    return GolubKahan(p, start, fresh, fresh_like(rng, start, a.shape[0], b, xp=p.xp), capacity)
+
+
+def check_bidiagonalisation(f: GolubKahan, a: np.ndarray) -> None:
+    eps = eps_of(f.V)
+    U, V, M = B.to_numpy(f.U).T, B.to_numpy(f.V).T, B.to_numpy(f.projected())
+    size = np.linalg.norm(a, 2)
+    assert np.max(np.abs(a @ V - U @ M)) < 100 * eps * size
+    after, R = B.to_numpy(f._V)[f.size : f.size + f.block].T, B.to_numpy(f._R)
+    rest = a.conj().T @ U - V @ M.conj().T
+    rest[:, -f.block :] -= after @ R
+    assert np.max(np.abs(rest)) < 100 * eps * size
+    for q in (U, np.concatenate([V, after], axis=1)):
+        assert np.max(np.abs(q.conj().T @ q - np.eye(q.shape[1]))) < 100 * eps
+    assert not np.tril(M, -1 - (f.block > 1) * f.block).any()
+
+
+@pytest.mark.parametrize("b", [1, 3])
+def test_bidiagonalisation(backend, b: int) -> None:
+    for name in backend.dtypes:
+        a = gaussian(50, 40, is_complex=name.startswith("complex")).astype(name)
+        f = bidiagonalisation(backend, a, b, 18)
+        before = B.host_reads.count
+        f.expand(2)
+        f.expand(18 // b - 2)
+        assert B.host_reads.count == before
+        check_bidiagonalisation(f, a)
+        before = B.host_reads.count
+        f.restart(f.ritz("LM"), 6)
+        f.expand(f.room)
+        assert B.host_reads.count == before
+        check_bidiagonalisation(f, a)
+
+
+@pytest.mark.parametrize("normal", [True, False])
+@pytest.mark.parametrize("b", [1, 3])
+def test_block_lanczos(backend, b: int, normal: bool) -> None:
+    for name in backend.dtypes:
+        a = gaussian(40, 40, is_complex=name.startswith("complex"))
+        a = (a if normal else a + a.conj().T).astype(name)
+        M = a.conj().T @ a if normal else a
+        p = RowProducts(Dense(backend.asarray(a)))
+        start = backend.asarray(gaussian(b, 40, seed=1).astype(name))
+        f = BlockLanczos(p, start, FreshRows(np.random.default_rng(0), start, b, xp=p.xp), 18, normal=normal)
+        eps = eps_of(start)
+        for restart in (False, True):
+            if restart:
+                f.restart(f.ritz("LM"), 6)
+            f.expand(f.room)
+            V, T = B.to_numpy(f.V).T, B.to_numpy(f.projected())
+            after = B.to_numpy(f._V)[f.size : f.size + b].T
+            rest = M @ V - V @ T
+            rest[:, -b:] -= after @ B.to_numpy(f._R)
+            assert np.max(np.abs(rest)) < 200 * eps * np.linalg.norm(M, 2)
+            assert np.max(np.abs(V.conj().T @ V - np.eye(f.size))) < 100 * eps
+            np.testing.assert_array_equal(T, T.conj().T)
+            ritz = f.ritz("LM")
+            x = B.to_numpy(f.vectors(ritz, 3)[0]).T
+            truth = np.linalg.norm(M @ x - x * B.to_numpy(ritz.values)[:3], axis=0)
+            np.testing.assert_allclose(B.to_numpy(ritz.residuals)[:3], truth, atol=200 * eps * np.linalg.norm(M, 2))
+
+
+def test_breakdown_goes_on_with_fresh_directions() -> None:
+    a = np.eye(30)[:, :20]  # the start has the seed of the fresh rows: they must not meet
+    p = RowProducts(Dense(a))
+    start = gaussian(1, 20)
+    rng = np.random.default_rng(0)
+    fresh = FreshRows(rng, start, 1, xp=p.xp)
+    f = GolubKahan(p, start, fresh, fresh_like(rng, start, 30, 1, xp=p.xp), 20)
+    f.expand(20)
+    np.testing.assert_allclose(np.linalg.svd(f.projected(), compute_uv=False), 1, rtol=1e-14)
+    np.testing.assert_allclose(f.V @ f.V.T, np.eye(20), atol=1e-14)
