@@ -41,8 +41,10 @@ def test_numbers_stay_inside_sums_products_and_powers(a: float, b: float, c: flo
         for y in (second.lower, second.upper):
             p, q = Fraction(x), Fraction(y)
             assert holds(first * second, p * q)
-            assert holds(first + second, p + q) and holds(first + second, abs(p - q))
-            assert holds(first @ second, p * q) and holds(first @ second, Fraction(0))
+            assert holds(first + second, p + q)
+            assert holds(first + second, abs(p - q))
+            assert holds(first @ second, p * q)
+            assert holds(first @ second, Fraction(0))
             assert holds(first.maximum(second), max(p, q))
             if second.lower > 0:
                 assert holds(first / second, p / q)
@@ -101,7 +103,8 @@ def test_floats_that_overflow_keep_their_logarithms() -> None:
     assert product.lower == float(np.finfo(np.float64).max)
     assert 1993.1 < product.log2_lower < product.log2_upper < 1995.2
     back = product * (large.maximum() * 0 + Bounds(1e-300, 1e-300, "rigorous")) * 1e-300
-    assert 0.99 < back.lower <= 1.0 and 4.0 <= back.upper < 4.01
+    assert 0.99 < back.lower <= 1.0
+    assert 4.0 <= back.upper < 4.01
     tiny = Bounds(1e-200, 1e-200, "rigorous") ** 2 * 1e200 * 1e200
     assert 0.99 < tiny.lower <= 1.0 <= tiny.upper < 1.01
     assert 0.49 < product.relative_width < 0.76
@@ -142,7 +145,8 @@ def test_tightened_bounds_are_the_intersection() -> None:
 def test_stacks_of_bounds() -> None:
     bounds = Bounds([1.0, 2.0], [3.0, 2.5], "rigorous", converged=[False, True])
     assert bounds.batch_shape == (2,)
-    assert bounds[1].upper == 2.5 and bounds[1].converged is True
+    assert bounds[1].upper == 2.5
+    assert bounds[1].converged is True
     assert (bounds.max().lower, bounds.max().upper, bounds.max().converged) == (2.0, 3.0, False)
     np.testing.assert_allclose(bounds.relative_width, [2 / 3, 0.2])
     with pytest.raises(ValueError, match="read-only"):

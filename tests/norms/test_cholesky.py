@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_thresholds_above_the_norm_are_proved_and_below_never(
 def test_thousands_of_random_and_adversarial_cases_against_exact_arithmetic() -> None:
     violations, done, _ = run(count=3000, seed=20)
     assert not violations
-    assert done["thresholds proved"] > 300
+    assert done["thresholds proved"] > 500
 
 
 def test_the_referee_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +122,7 @@ def test_a_perturbation_is_taken_off_the_threshold() -> None:
     assert not norm_at_most(np.zeros((3, 3)), 0.1, perturbation=0.2)
     # perturbed to the very limit, the claim must still hold exactly
     theta, slack = 1.1, 0.0999
-    assert norm_is_at_most(rational((1 + slack) * a), rational(np.array([[theta]]))[0][0])
+    assert norm_is_at_most(rational((1 + slack) * a), Fraction(theta))
 
 
 def test_stacks_broadcast_and_agree_with_single_matrices() -> None:
@@ -225,7 +226,8 @@ def test_gram_certificates(shape: tuple[int, int], dtype: str, order: Any) -> No
     a = np.asarray(draw(shape, dtype, 8), order=order)
     gram = GramCertificate(a)
     norm = np.linalg.norm(wide(a), 2)
-    assert gram.norm_at_most(norm * (1 + 1e-12)) and not gram.norm_at_most(norm * (1 - 1e-12))
+    assert not gram.norm_at_most(norm * (1 - 1e-12))
+    assert gram.norm_at_most(norm * (1 + 1e-12))
     factor = np.triu(gram.factor)  # the strict lower triangle holds anything
     x = draw((gram.size,), dtype, 9).astype(factor.dtype)
     square = (norm * (1 + 1e-12)) ** 2

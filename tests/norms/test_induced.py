@@ -59,7 +59,8 @@ def test_bounds_hold(name: str, ord: Any) -> None:
     operator = {**TIGHT, **WIDE}[name]
     bounds, norm = induced_bounds(operator, ord), exact(operator, ord)
     assert (bounds.kind, bounds.ord) == ("rigorous", ord)
-    assert np.all(bounds.lower <= norm * (1 + 1e-14)) and np.all(bounds.upper >= norm * (1 - 1e-14))
+    assert np.all(bounds.lower <= norm * (1 + 1e-14))
+    assert np.all(bounds.upper >= norm * (1 - 1e-14))
     if name in TIGHT:
         assert np.all(bounds.relative_width < 1e-12)
     assert np.all(bounds.converged) == np.all(bounds.relative_width < 1e-12)
@@ -91,7 +92,8 @@ def test_convolutions(mode: str, axes: int, stride: int, dilation: int, groups: 
     )
     for ord in ORDS:
         bounds, norm = induced_bounds(operator, ord), exact(operator, ord)
-        assert bounds.lower <= norm * (1 + 1e-14) and bounds.upper >= norm * (1 - 1e-14)
+        assert bounds.lower <= norm * (1 + 1e-14)
+        assert bounds.upper >= norm * (1 - 1e-14)
         assert bounds.relative_width < 1e-10
 
 
@@ -111,7 +113,8 @@ def test_every_scale(exponent: int) -> None:
             bounds = induced_bounds(operator, ord)
             assert bounds.lower <= bounds.upper
             if isinstance(operator, lc.Dense):
-                assert bounds.log2_lower <= log + 1e-12 and bounds.log2_upper >= log - 1e-12
+                assert bounds.log2_lower <= log + 1e-12
+                assert bounds.log2_upper >= log - 1e-12
 
 
 def test_exact_cases_have_no_width() -> None:
@@ -142,7 +145,8 @@ def test_operators_known_by_their_products(ord: Any) -> None:
     small, a = by_products(20, 300)
     bounds = induced_bounds(small, ord)
     assert bounds.kind == "analytic"
-    assert bounds.lower <= np.linalg.norm(a, ord) * (1 + 1e-12) and bounds.upper >= np.linalg.norm(a, ord) * (1 - 1e-12)
+    assert bounds.lower <= np.linalg.norm(a, ord) * (1 + 1e-12)
+    assert bounds.upper >= np.linalg.norm(a, ord) * (1 - 1e-12)
     large, a = by_products(300)
     estimate = induced_bounds(large, ord, rng=0)
     assert estimate.kind == "estimate"
@@ -180,7 +184,8 @@ def test_every_library(backend: Backend) -> None:
         for ord in ORDS:
             norm = np.linalg.norm(a.astype(np.complex128), ord)
             bounds = induced_bounds(operator, ord)
-            assert bounds.lower <= norm * (1 + 1e-12) and bounds.upper >= norm * (1 - 1e-12)
+            assert bounds.lower <= norm * (1 + 1e-12)
+            assert bounds.upper >= norm * (1 - 1e-12)
         found = one_norm_estimate(operator, rng=1)
         assert found.value <= np.linalg.norm(a.astype(np.complex128), 1) * (1 + 1e-5)
         kernel = lc.Convolution(backend.asarray(a[None]), (5, 9))

@@ -116,7 +116,9 @@ def test_sums_of_squares_over_two_axes() -> None:
     low, high = r.sum_squares(x, axes=2)
     exact = np.sum(x**2, axis=(1, 2))
     assert low.shape == (2,)
-    assert np.all(low < exact) and np.all(exact < high) and np.all(high - low < 1e-10)
+    assert np.all(low < exact)
+    assert np.all(exact < high)
+    assert np.all(high - low < 1e-10)
 
 
 def test_gamma_is_rounded_up_and_gives_up() -> None:
