@@ -33,6 +33,19 @@ def as_dict(report: Report) -> dict[str, Any]:
     dict
         Keys are stable within one ``version``. Bounds are given twice, as numbers (null where a float cannot hold them)
         and by their base-2 logarithms.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from lipcore.report import as_dict, report_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "small.npz")
+    ...     np.savez(path, **{"first.weight": 2 * np.eye(3)})
+    ...     report = report_model(path)
+    >>> data = as_dict(report)
+    >>> data["schema"], data["version"], data["total"]["bounded"], data["layers"][0]["bound"]
+    ('lipcore.report', 1, 1, 'rigorous')
     """
     from .. import __version__
 
@@ -110,12 +123,59 @@ def finite(value: float | None) -> float | None:
 
 
 def render_json(report: Report) -> str:
-    """Write a report as JSON."""
+    """Write a report as JSON.
+
+    Parameters
+    ----------
+    report : Report
+        From `report_model`.
+
+    Returns
+    -------
+    str
+        `as_dict` as text. Numbers that JSON has not, infinity above all, are null.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from lipcore.report import render_json, report_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "small.npz")
+    ...     np.savez(path, **{"first.weight": 2 * np.eye(3)})
+    ...     report = report_model(path)
+    >>> print(render_json(report)[:31])
+    {
+      "schema": "lipcore.report",
+    """
     return json.dumps(as_dict(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def render_csv(report: Report) -> str:
-    """Write a report as one CSV table: a line for each layer, and for each part that is none."""
+    """Write a report as one CSV table: a line for each layer, and for each part that is none.
+
+    Parameters
+    ----------
+    report : Report
+        From `report_model`.
+
+    Returns
+    -------
+    str
+        Its column "status" is "bounded", "failed", "not understood" or "not linear".
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from lipcore.report import render_csv, report_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "small.npz")
+    ...     np.savez(path, **{"first.weight": 2 * np.eye(3)})
+    ...     report = report_model(path)
+    >>> print(render_csv(report).splitlines()[1][:26])
+    bounded,first,dense,3x3,1.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()

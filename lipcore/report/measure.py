@@ -152,12 +152,11 @@ def operator_of(
         or layer.dilation is None
     ):
         return None, None
-    shape: Shape | None = layer.input_shape
-    if layer.kind == "convolution_transpose":
-        shape = transposed_output(layer)
-        if shape is None:
-            notes.append("output_padding of a stride or more: bounds are over all image sizes")
-            return None, None
+    transposed = layer.kind == "convolution_transpose"
+    shape = transposed_output(layer) if transposed else layer.input_shape
+    if shape is None:
+        notes.append("output_padding of a stride or more: bounds are over all image sizes")
+        return None, None
     options: dict[str, Any] = {
         "stride": layer.stride,
         "padding": layer.padding,
@@ -165,7 +164,7 @@ def operator_of(
         "groups": layer.groups,
     }
     convolution = Convolution(put(layer.weight), shape, **options)
-    return (convolution.H if layer.kind == "convolution_transpose" else convolution), layer.input_shape
+    return (convolution.H if transposed else convolution), layer.input_shape
 
 
 def transposed_output(layer: LinearLayer) -> Shape | None:

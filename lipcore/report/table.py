@@ -28,6 +28,18 @@ def render_table(report: Report, width: int = 100) -> str:
     -------
     str
         Lines without trailing blanks, each of at most `width` columns but for names of what was not understood.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from lipcore.report import render_table, report_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "small.npz")
+    ...     np.savez(path, **{"first.weight": 2 * np.eye(3)})
+    ...     report = report_model(path)
+    >>> print(render_table(report).splitlines()[1])
+    2-norm, relative width 0.001, numpy
     """
     marks: dict[str, str] = {}
     lines = [*heading(report), ""]
