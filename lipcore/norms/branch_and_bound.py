@@ -6,136 +6,43 @@ Write ``w_a = (k_a - 1) / 2`` for the half-extents of the kernel, ``Sup = sup_th
 **Lemma 1 (any angle).** If ``M >= Sup`` then ``arccos(||S(theta)|| / M)`` is 1-Lipschitz with respect to ``d``. In
 particular ``||S(c)|| >= M cos(arccos(||S(g)|| / M) + d(c, g))`` as long as the angle inside does not exceed pi.
 *Proof.* Let u, v be unit with ``u^H S(g) v = ||S(g)||`` and let
-``h(t) = Re(u^H S(g + t (c - g)) v exp(j t omega))``, ``omega = sum_a w_a (c_a - g_a)``, where the last factor centres the taps. ``h`` is a real
-exponential sum with frequencies at most ``d(c, g)`` in modulus and ``|h| <= M``. Duffin and Schaeffer ("Some inequalities concerning functions of exponential type",
-Bull. AMS 43, 1937) prove ``h'^2 + d^2 h^2 <= d^2 M^2``, so ``h = M cos(phi)`` with ``|phi'| <= d``. As ``h(0) = ||S(g)||`` and
-``||S(c)|| >= h(1)``, the claim follows.
+``h(t) = Re(u^H S(g + t (c - g)) v exp(j t omega))``, ``omega = sum_a w_a (c_a - g_a)``, where the last factor
+centres the taps. ``h`` is a real exponential sum with frequencies at most ``d(c, g)`` in modulus and ``|h| <= M``.
+Duffin and Schaeffer ("Some inequalities concerning functions of exponential type", Bull. AMS 43, 1937) prove ``h'^2
++ d^2 h^2 <= d^2 M^2``, so ``h = M cos(phi)`` with ``|phi'| <= d``. As ``h(0) = ||S(g)||`` and ``||S(c)|| >= h(1)``,
+the claim follows.
 
-**Lemma 2 (at a maximiser).** Let ``||S(theta*)|| = Sup`` and let ``m`` bound ``||S^H S - R_0||`` over the torus, ``R_0`` its mean.
-With ``e = d(c, theta*) <= pi / 2``
+**Lemma 2 (at a maximiser).** Let ``||S(theta*)|| = Sup`` and let ``m`` bound ``||S^H S - R_0||`` over the torus,
+``R_0`` its mean. With ``e = d(c, theta*) <= pi / 2``
 
     ||S(c)||^2  >=  Sup^2 - 2 min(Sup^2 / 2, m) sin(e)^2,        and the first choice reads   ||S(c)|| >= Sup cos(e).
 
-*Proof.* Let x be the top right singular vector at ``theta*``. ``p(theta) = x^H S^H S x`` is a real exponential sum along the line
-from ``theta*`` to ``c``, with frequencies at most ``2 e``, and is largest at ``theta*``, as ``p <= ||S||^2 <= Sup^2 = p(theta*)``. Its
-values lie between some ``q`` and ``Sup^2``, where ``q >= 0`` and also ``q >= x^H R_0 x - m >= Sup^2 - 2 m``. So
-``f = p - (Sup^2 + q) / 2`` has ``|f| <= A = (Sup^2 - q) / 2 <= min(Sup^2 / 2, m)`` and ``f(theta*) = A``; as in lemma 1
-``f(c) >= A cos(2 e)``, that is, ``p(c) >= Sup^2 - A (1 - cos(2 e)) = Sup^2 - 2 A sin(e)^2``.
+*Proof.* Let x be the top right singular vector at ``theta*``. ``p(theta) = x^H S^H S x`` is a real exponential sum
+along the line from ``theta*`` to ``c``, with frequencies at most ``2 e``, and is largest at ``theta*``, as ``p <=
+||S||^2 <= Sup^2 = p(theta*)``. Its values lie between some ``q`` and ``Sup^2``, where ``q >= 0`` and also ``q >=
+x^H R_0 x - m >= Sup^2 - 2 m``. So ``f = p - (Sup^2 + q) / 2`` has ``|f| <= A = (Sup^2 - q) / 2 <= min(Sup^2 / 2,
+m)`` and ``f(theta*) = A``; as in lemma 1 ``f(c) >= A cos(2 e)``, that is, ``p(c) >= Sup^2 - A (1 - cos(2 e)) =
+Sup^2 - 2 A sin(e)^2``.
 
-**Cell test.** If ``tau < Sup``, some cell contains a maximiser; if its centre c is at most e away from all of its points then
-``||S(c)||^2 > tau^2 - 2 min(tau^2 / 2, m) sin(e)^2`` (the right side of lemma 2 grows with Sup). So once every cell of a cover of the torus has a proof of
-the opposite, a Cholesky certificate, ``Sup <= tau`` is proved. Cells without a proof are split. The sum over the axes inside ``e`` cannot be replaced by a
-product of cosines, cell by cell: ``|1 + exp(-j (t_1 + t_2))|`` attains it.
-
-**Cells.** The metric d is a weighted l1 metric, so cells are l1 balls: rhombi around a checkerboard of centres cover the plane
-with half as many centres as rectangles of the same ``e`` (the first two axes; a third axis is added as an interval). A
-rhombus splits into four of half the size. As many cells as the product form of the Ehlich-Zeller inequality on one square grid would
-need for the same factor are therefore enough without any pruning, and pruning comes on top.
+**Cell test.** If ``tau < Sup``, some cell contains a maximiser; if its centre c is at most e away from all of its
+points then ``||S(c)||^2 > tau^2 - 2 min(tau^2 / 2, m) sin(e)^2`` (the right side of lemma 2 grows with Sup). So
+once every cell of a cover of the torus has a proof of the opposite, a Cholesky certificate, ``Sup <= tau`` is
+proved. Cells without a proof are split. The sum over the axes inside ``e`` cannot be replaced by a product of
+cosines, cell by cell: ``|1 + exp(-j (t_1 + t_2))|`` attains it.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from .cells import Cells, cover
 from .lag_gram import LagGram
 from .peaks import Peak, polish, separated
 from .symbol import Symbol
 
-__all__ = ["Cells", "Supremum", "cover", "first_peaks", "level_above", "supremum"]
-
-_ANGLE_SLACK = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Cells ``centre + frame @ [-1, 1]^D`` of one shape, each with a group.
-
-    Parameters
-    ----------
-    centres : ndarray, shape (B, D)
-    groups : ndarray of int, shape (B,)
-    frame : ndarray, shape (D, D)
-    """
-
-    centres: np.ndarray
-    groups: np.ndarray
-    frame: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.groups)
-
-    def radius(self, weights: np.ndarray) -> float:
-        """Largest ``d`` from the centre to a point of a cell, rounded up."""
-        corners = _signs(len(weights)) @ self.frame.T
-        reach = float(np.max(np.abs(corners) @ weights, initial=0.0))
-        return reach * (1 + 1e-14) + _ANGLE_SLACK * float(np.sum(weights))
-
-    def keep(self, mask: np.ndarray) -> Cells:
-        """The cells where `mask` is true."""
-        return Cells(self.centres[mask], self.groups[mask], self.frame)
-
-    def split(self) -> Cells:
-        """The ``2^D`` halves of every cell."""
-        shifts = _signs(self.frame.shape[0]) @ (self.frame.T / 2)
-        centres = (self.centres[:, None, :] + shifts[None, :, :]).reshape(-1, self.frame.shape[0])
-        return Cells(centres, np.repeat(self.groups, len(shifts)), self.frame / 2)
-
-
-def _signs(dimension: int) -> np.ndarray:
-    return np.array(list(itertools.product((-1.0, 1.0), repeat=dimension))).reshape(2**dimension, dimension)
-
-
-def cover(weights: np.ndarray, radius: float, groups: int = 1, *, half: bool = False) -> Cells:
-    """Cells of at most the given radius that cover the torus of angles, for every group.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (D,)
-        Half-extents ``(k_a - 1) / 2 > 0``, D from 0 to 3.
-    radius : float
-        Wanted bound of ``d`` from the centre of a cell.
-    groups : int
-    half : bool
-        Keep one of each pair of cells ``c``, ``-c``: enough where ``sigma(-theta) = sigma(theta)``.
-
-    Returns
-    -------
-    Cells
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from lipcore.norms.branch_and_bound import cover
-    >>> cells = cover(np.array([1.0, 1.0]), np.pi / 4)
-    >>> len(cells), round(cells.radius(np.array([1.0, 1.0])) / np.pi, 6)
-    (32, 0.25)
-    """
-    dimension = len(weights)
-    order = np.argsort(-weights, kind="stable")
-    share = np.full(dimension, 1.0)
-    if dimension == 3:
-        share[order[2]], share[order[:2]] = 1 / 3, 2 / 3
-    counts = np.maximum(1, np.ceil(np.pi * weights / (radius * share) - 1e-9)).astype(np.int64)
-    if dimension > 1:
-        counts[order[:2]] *= 2
-    index = np.array(list(itertools.product(*(range(c) for c in counts))), dtype=np.int64)
-    index = index.reshape(int(np.prod(counts)), dimension)
-    frame = np.diag(np.pi / counts) if dimension else np.zeros((0, 0))
-    if dimension > 1:
-        a, b = order[:2]
-        index = index[(index[:, a] + index[:, b]) % 2 == 0]
-        # Half-diagonals 2 pi / count along the two axes: the checkerboard's l1 cells.
-        step_a, step_b = 2 * np.pi / counts[a], 2 * np.pi / counts[b]
-        frame[a, a], frame[a, b], frame[b, a], frame[b, b] = step_a / 2, step_a / 2, step_b / 2, -step_b / 2
-    if half and dimension:
-        code, mirrored = (np.ravel_multi_index(tuple((s * index % counts).T), tuple(counts)) for s in (1, -1))
-        index = index[code <= mirrored]
-    centres = index * (2 * np.pi / counts)
-    centres = np.where(centres > np.pi, centres - 2 * np.pi, centres)
-    return Cells(np.tile(centres, (groups, 1)), np.repeat(np.arange(groups), len(centres)), frame)
+__all__ = ["Supremum", "first_peaks", "level_above", "supremum"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,8 +85,8 @@ def supremum(
     rtol : float
         Wanted ``upper / lower - 1``.
     max_evaluations : int, optional
-        Cap on the certificates tried, by default 1,280,000 over the size of the Gram matrices. When it is reached the bracket is
-        wider, and still rigorous.
+        Cap on the certificates tried, by default 1,280,000 over the size of the Gram matrices. When it is reached
+        the bracket is wider, and still rigorous.
     gram : LagGram, optional
         Lag matrices of the symbol, if at hand.
     peaks : list of Peak, optional
@@ -193,10 +100,11 @@ def supremum(
 
     Notes
     -----
-    The incumbent comes from a coarse grid (Lanczos on the Gram matrices) polished by a quasi-Newton ascent; its norm is
-    bounded from below with every rounding. Per level all cells are tried at once; the largest of those that resist are polished
-    too where they promise more than the incumbent. Number of certificates: a few hundred for a Gaussian 3 x 3 kernel at
-    ``rtol=1e-3``, growing with ``log(1 / rtol)``; for flat symbols (near-orthogonal kernels) with ``m / rtol``, ``m`` of lemma 2.
+    The incumbent comes from a coarse grid (Lanczos on the Gram matrices) polished by a quasi-Newton ascent; its
+    norm is bounded from below with every rounding. Per level all cells are tried at once; the largest of those that
+    resist are polished too where they promise more than the incumbent. Number of certificates: a few hundred for a
+    Gaussian 3 x 3 kernel at ``rtol=1e-3``, growing with ``log(1 / rtol)``; for flat symbols (near-orthogonal
+    kernels) with ``m / rtol``, ``m`` of lemma 2.
 
     Examples
     --------
@@ -235,7 +143,9 @@ def supremum(
         cells = cells.split()
     lower = known[0].lower
     upper = _remaining(gram, cells, tau)
-    return Supremum(lower, upper, known, gram.evaluations - before, converged=upper <= max(level, lower * (1 + 2 * rtol)))
+    return Supremum(
+        lower, upper, known, gram.evaluations - before, converged=upper <= max(level, lower * (1 + 2 * rtol))
+    )
 
 
 def first_peaks(gram: LagGram, rtol: float, count: int = 5) -> tuple[list[Peak], float]:
@@ -243,8 +153,9 @@ def first_peaks(gram: LagGram, rtol: float, count: int = 5) -> tuple[list[Peak],
 
     Notes
     -----
-    Missing the global maximum costs time, not truth. On Gaussian kernels (16 to 128 channels, 3 x 3 and 5 x 5, 98 draws) five peaks from a grid of radius
-    pi / 8 came within 7e-4 of the supremum each time; three from pi / 5 missed it by more than 1e-3 in one draw of ten.
+    Missing the global maximum costs time, not truth. On Gaussian kernels (16 to 128 channels, 3 x 3 and 5 x 5, 98
+    draws) five peaks from a grid of radius pi / 8 came within 7e-4 of the supremum each time; three from pi / 5
+    missed it by more than 1e-3 in one draw of ten.
     """
     symbol = gram.symbol
     radius = np.pi / (8 if symbol.dimension < 3 and symbol.groups < 16 else 4)

@@ -1,10 +1,10 @@
 """The norm of a circular convolution at a given size: the largest over a grid of angles, without an SVD of each.
 
-The frequencies ``2 pi f / N`` of a grid are bounded in blocks. Let ``M`` bound the supremum over all angles and let ``tau`` be the
-level to prove. By lemma 1 of `lipcore.norms.branch_and_bound`, a block whose frequencies lie within d-distance e of its
-centre c holds one with ``||S|| > tau`` only if ``||S(c)|| > M cos(arccos(tau / M) + e)``, so one Cholesky certificate at c, which need not
-be a grid point, settles the block. Blocks that resist are halved along every axis, down to single frequencies, where
-``e = 0`` and the test is ``||S|| <= tau`` itself.
+The frequencies ``2 pi f / N`` of a grid are bounded in blocks. Let ``M`` bound the supremum over all angles and let
+``tau`` be the level to prove. By lemma 1 of `lipcore.norms.branch_and_bound`, a block whose frequencies lie within
+d-distance e of its centre c holds one with ``||S|| > tau`` only if ``||S(c)|| > M cos(arccos(tau / M) + e)``, so
+one Cholesky certificate at c, which need not be a grid point, settles the block. Blocks that resist are halved
+along every axis, down to single frequencies, where ``e = 0`` and the test is ``||S|| <= tau`` itself.
 """
 
 from __future__ import annotations
@@ -37,16 +37,18 @@ class Blocks:
         return len(self.groups)
 
     def keep(self, mask: np.ndarray) -> Blocks:
+        """The blocks where `mask` is true."""
         return Blocks(self.first[mask], self.last[mask], self.groups[mask])
 
     def centres(self, counts: np.ndarray) -> np.ndarray:
         """Angles of the centres, in (-pi, pi] where they are grid points."""
         middle = (self.first + self.last - 1) * (np.pi / counts)
-        return np.where(middle > np.pi, middle - 2 * np.pi, middle)
+        return np.asarray(np.where(middle > np.pi, middle - 2 * np.pi, middle))
 
     def radii(self, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Largest d from the centre to a frequency of the block, rounded up; with the rounding of the angles."""
-        return ((self.last - self.first - 1) * (np.pi / counts)) @ weights * (1 + 1e-14) + 1e-12 * np.sum(weights)
+        reach = ((self.last - self.first - 1) * (np.pi / counts)) @ weights
+        return np.asarray(reach * (1 + 1e-14) + 1e-12 * np.sum(weights))
 
     @property
     def single(self) -> np.ndarray:
@@ -68,7 +70,7 @@ class Blocks:
 
 
 def blocks_of(counts: np.ndarray, size: np.ndarray, groups: int, *, half: bool) -> Blocks:
-    """Blocks of at most the given size that cover the grid, or one of each pair ``f``, ``-f`` of it, for every group."""
+    """Blocks of at most the given size that cover the grid, or one of each pair ``f``, ``-f``, for every group."""
     counts = counts.copy()
     if half and len(counts):
         counts[0] = counts[0] // 2 + 1
@@ -103,12 +105,12 @@ def grid_maximum(
 
     Notes
     -----
-    The convolution's symbol is this symbol at ``factors * theta`` (`Symbol.factors`), which maps the grid of N angles onto the grid of
-    ``N / gcd(N, factor)``. The incumbent is the best of the grid points around the peaks of the symbol over all
-    angles, and of all single frequencies that resisted. Below about 700 frequencies (conjugate symmetry halves their number for real kernels) each is
-    certified at once; above, ``M`` comes from a loose branch and bound, and if its upper bound is already
-    within `rtol` of the best frequency the grid is not visited at all. At most as many factorisations as about 4/3 of the
-    frequencies, usually a small part.
+    The convolution's symbol is this symbol at ``factors * theta`` (`Symbol.factors`), which maps the grid of N
+    angles onto the grid of ``N / gcd(N, factor)``. The incumbent is the best of the grid points around the peaks of
+    the symbol over all angles, and of all single frequencies that resisted. Below about 700 frequencies (conjugate
+    symmetry halves their number for real kernels) each is certified at once; above, ``M`` comes from a loose branch
+    and bound, and if its upper bound is already within `rtol` of the best frequency the grid is not visited at all.
+    At most as many factorisations as about 4/3 of the frequencies, usually a small part.
 
     Examples
     --------
@@ -117,7 +119,7 @@ def grid_maximum(
     >>> from lipcore.norms.symbol import Symbol
     >>> symbol = Symbol.from_kernel(np.array([[[1.0, -1.0]]]))  # |1 - exp(-j theta)|: 2 at pi, which 5 points miss
     >>> found = grid_maximum(symbol, (5,), rtol=1e-9)
-    >>> round(found.lower * 2.0**symbol.exponent, 8), round(2 * np.sin(2 * np.pi / 5), 8)
+    >>> round(found.lower * 2.0**symbol.exponent, 8), round(float(2 * np.sin(2 * np.pi / 5)), 8)
     (1.90211303, 1.90211303)
     """
     gram = LagGram(symbol)

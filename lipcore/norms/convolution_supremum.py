@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from .. import _backend as B
 from .._typing import Array
 from .bounds import Bounds
@@ -35,15 +33,17 @@ def convolution_supremum(
     rtol : float, default 1e-6
         Wanted relative width. Below about 1e-9 the rounding terms of the certificates (float64) set the width.
     max_evaluations : int, optional
-        Cap on the number of certificates, one Cholesky factorisation each of size n, the smaller channel count; 1,280,000 / n by default. When it is reached, as
-        happens for tight `rtol` on kernels whose symbol is nearly flat, the bounds are wider and `converged` is False.
+        Cap on the number of certificates, one Cholesky factorisation each of size n, the smaller channel count;
+        1,280,000 / n by default. When it is reached, as happens for tight `rtol` on kernels whose symbol is nearly
+        flat, the bounds are wider and `converged` is False.
 
     Returns
     -------
     Bounds
-        Of kind "rigorous". `upper` bounds the norm of the convolution with this kernel, stride and groups on images of **every size**, with
-        zero padding of any amount or none, with circular padding onto its own size (where the stride divides it), with any dilation, and of the
-        transposed convolution. `lower` is approached as the image grows, and is attained by a plane wave on the infinite lattice.
+        Of kind "rigorous". `upper` bounds the norm of the convolution with this kernel, stride and groups on images
+        of **every size**, with zero padding of any amount or none, with circular padding onto its own size (where
+        the stride divides it), with any dilation, and of the transposed convolution. `lower` is approached as the
+        image grows, and is attained by a plane wave on the infinite lattice.
 
     Raises
     ------
@@ -53,14 +53,16 @@ def convolution_supremum(
     Notes
     -----
     ``Sup = sup_theta ||S(theta)||_2`` over all angles of the symbol ``S(theta) = sum_a K_a exp(-j a.theta)``.
-    A zero-padded or valid convolution is a compression ``P C Q`` of the one on the lattice (P, Q select pixels), so its
-    norm is at most Sup; a circular one is the restriction of the symbol to a grid of angles (Sedghi, Gupta, Long 2019, arXiv:1805.10408). Strides are
-    removed exactly by polyphase components (`lipcore.norms.symbol.polyphase`), groups by taking the largest. The supremum is found by
-    branch and bound with a Cholesky certificate per cell; the proof is in `lipcore.norms.branch_and_bound`. Everything is
-    computed on the host: kernels are small, and a few hundred small factorisations finish sooner in LAPACK than
-    on a device that waits for each.
+    A zero-padded or valid convolution is a compression ``P C Q`` of the one on the lattice (P, Q select pixels), so
+    its norm is at most Sup; a circular one is the restriction of the symbol to a grid of angles (Sedghi, Gupta,
+    Long 2019, arXiv:1805.10408). Strides are removed exactly by polyphase components
+    (`lipcore.norms.symbol.polyphase`), groups by taking the largest. The supremum is found by branch and bound with
+    a Cholesky certificate per cell; the proof is in `lipcore.norms.branch_and_bound`. Everything is computed on the
+    host: kernels are small, and a few hundred small factorisations finish sooner in LAPACK than on a device that
+    waits for each.
 
-    Reflect and replicate padding are not compressions: use ``lc.opnorm_bounds`` on the operator, which adds the padding's own norm.
+    Reflect and replicate padding are not compressions: use ``lc.opnorm_bounds`` on the operator, which adds the
+    padding's own norm.
 
     Examples
     --------
@@ -70,7 +72,7 @@ def convolution_supremum(
     >>> bounds.kind, bool(bounds.lower <= 9.0 <= bounds.upper), bool(bounds.upper < 9.00001)
     ('rigorous', True, True)
     """
-    if not (isinstance(rtol, int | float | np.floating) and rtol > 0):
+    if not rtol > 0:
         raise ValueError(f"rtol={rtol!r} given; expected a positive number")
     if max_evaluations is not None and max_evaluations < 1:
         raise ValueError(f"max_evaluations={max_evaluations!r} given; expected a positive integer")

@@ -1,9 +1,9 @@
 """Gram matrices of symbols through lag matrices, and the Cholesky certificates built on them.
 
 ``S(theta)^H S(theta) = R_0 + sum_lag (R_lag exp(-j lag.theta) + R_lag^H exp(j lag.theta))`` with
-``R_lag = sum_a K_a^H K_{a+lag}``: once the lag matrices are known, a Gram matrix costs a few additions of ``n x n`` matrices
-(one product of a table of cosines and sines with the stacked lag matrices) instead of a product of cubic cost,
-so that a certificate costs little more than its Cholesky factorisation.
+``R_lag = sum_a K_a^H K_{a+lag}``: once the lag matrices are known, a Gram matrix costs a few additions of ``n x n``
+matrices (one product of a table of cosines and sines with the stacked lag matrices) instead of a product of cubic
+cost, so that a certificate costs little more than its Cholesky factorisation.
 """
 
 from __future__ import annotations
@@ -40,19 +40,20 @@ class LagGram:
     -----
     *The certificate* (after Rump, "Verification of positive definiteness", BIT 46, 2006). Let ``H = fl(t I - G)``. If
     the Cholesky factorisation of ``H`` runs to completion in floating point, the computed factor ``R`` satisfies
-    ``R^H R = H + E`` with ``|E_ij| <= g_min(i,j) sum_k |R_ki| |R_kj|``, where ``g_k`` bounds the error of a complex inner product of
-    length ``k`` with one subtraction, one division or root: ``2 k`` real products in any order for each of the two parts, so
-    ``g_k = sqrt(2) gamma(2 k + 8)`` with room for a division done as a multiplication by the reciprocal.
-    Cauchy-Schwarz and ``sum_k |R_kj|^2 <= H_jj / (1 - g_j)`` give ``|E_ij| <= d_i d_j`` with
+    ``R^H R = H + E`` with ``|E_ij| <= g_min(i,j) sum_k |R_ki| |R_kj|``, where ``g_k`` bounds the error of a complex
+    inner product of length ``k`` with one subtraction, one division or root: ``2 k`` real products in any order for
+    each of the two parts, so ``g_k = sqrt(2) gamma(2 k + 8)`` with room for a division done as a multiplication by
+    the reciprocal. Cauchy-Schwarz and ``sum_k |R_kj|^2 <= H_jj / (1 - g_j)`` give ``|E_ij| <= d_i d_j`` with
     ``d_j^2 = g_j H_jj / (1 - g_j)``, so ``||E||_2 <= sum_j d_j^2 <= kappa max_j H_jj``. As ``R^H R >= 0``,
     ``lambda_max(G) <= t + ||E||_2 + ||H - (t I - G)||_2``. The last term holds the errors of the lag matrices
-    (``gamma`` times ``(sum_a ||K_a||_F)^2``), of the cosines, of the table product and, in float32, of rounding the lag matrices:
-    a multiple of ``t + sum_rows ||row||_F``. So with ``t = (s - absolute) / (1 + relative)`` success proves ``||S(theta)||_2^2 <= s``.
-    The analysis holds for every order of summation, FMA included; not for Strassen-like products, TF32 or
-    bf16, which no BLAS on a CPU uses for float32 or float64 GEMM.
+    (``gamma`` times ``(sum_a ||K_a||_F)^2``), of the cosines, of the table product and, in float32, of rounding the
+    lag matrices: a multiple of ``t + sum_rows ||row||_F``. So with ``t = (s - absolute) / (1 + relative)`` success
+    proves ``||S(theta)||_2^2 <= s``. The analysis holds for every order of summation, FMA included; not for
+    Strassen-like products, TF32 or bf16, which no BLAS on a CPU uses for float32 or float64 GEMM.
 
-    *Cost* per angle: ``4 L n^2`` real operations for ``L`` half-lags, and ``4 n^3 / 3`` for the factorisation, in complex64 where the
-    float32 error term (about ``sqrt(2) n^2 2^-24`` relative to ``s``) is small beside what the caller has to prove.
+    *Cost* per angle: ``4 L n^2`` real operations for ``L`` half-lags, and ``4 n^3 / 3`` for the factorisation, in
+    complex64 where the float32 error term (about ``sqrt(2) n^2 2^-24`` relative to ``s``) is small beside what the
+    caller has to prove.
 
     Examples
     --------
@@ -114,7 +115,7 @@ class LagGram:
         return relative, np.asarray(absolute)
 
     def precision_for(self, square: float, budget: float) -> str:
-        """ "float32" where its slack at level `square` is a small part of `budget`, else "float64"."""
+        """Choose "float32" where its slack at level `square` is a small part of `budget`, else "float64"."""
         relative, absolute = self.slack("float32", 2 * np.pi)
         return "float32" if relative * square + float(np.max(absolute)) <= 0.25 * budget else "float64"
 
@@ -143,7 +144,8 @@ class LagGram:
             flat = coefficients @ table[groups[0]]
         else:
             flat = np.matmul(coefficients[:, None, :], table[groups])[:, 0]
-        return flat.view(np.complex64 if precision == "float32" else np.complex128).reshape(-1, self.size, self.size)
+        parts = flat.view(np.complex64 if precision == "float32" else np.complex128)
+        return np.asarray(parts.reshape(-1, self.size, self.size))
 
     def at_most(
         self, groups: np.ndarray, angles: np.ndarray, squares: np.ndarray, precision: str = "float64"
@@ -188,7 +190,7 @@ class LagGram:
 def _lag_matrices(symbol: Symbol) -> tuple[np.ndarray, np.ndarray]:
     """Half-lags ``(L, D)`` and the matrices ``R_0, R_lag...`` as ``(groups, 1 + L, n, n)``."""
     taps, offsets = symbol.taps, symbol.offsets
-    groups, count, m, n = taps.shape
+    groups, count, _, n = taps.shape
     left, right = np.triu_indices(count)
     # The taps are in lexicographic order, so that the differences of pairs left <= right are the lags that count once.
     differences = offsets[right] - offsets[left]
@@ -211,7 +213,9 @@ def _table(matrices: np.ndarray) -> np.ndarray:
     groups, _, n, _ = matrices.shape
     zero, rest = matrices[:, :1], matrices[:, 1:]
     flipped = np.conj(np.swapaxes(rest, 2, 3))
-    rows = np.concatenate([(zero + np.conj(np.swapaxes(zero, 2, 3))) / 2, rest + flipped, 1j * (rest - flipped)], axis=1)
+    rows = np.concatenate(
+        [(zero + np.conj(np.swapaxes(zero, 2, 3))) / 2, rest + flipped, 1j * (rest - flipped)], axis=1
+    )
     return np.ascontiguousarray(rows.astype(np.complex128)).view(np.float64).reshape(groups, rows.shape[1], 2 * n * n)
 
 

@@ -59,9 +59,7 @@ def largest_pairs(matrices: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndar
     return _lanczos(lambda x: np.matmul(matrices, x[:, :, None])[:, :, 0], start, steps)
 
 
-def _lanczos(
-    apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _lanczos(apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Lanczos with full reorthogonalisation on a stack ``(B, n)`` of start vectors."""
     count, n = start.shape
     tiny = np.finfo(start.real.dtype).tiny
@@ -130,8 +128,9 @@ def polish(symbol: Symbol, group: int, angle: np.ndarray, vector: np.ndarray, rt
 
     Notes
     -----
-    BFGS in the coordinates ``w_a theta_a``, in which ``|d^2 ||S||^2| <= 2 ||S||^2`` (Bernstein), so that the first step
-    ``gradient / (2 ||S||^2)`` cannot overshoot a fixed singular vector's polynomial. The gradient is that of ``||S(theta) x||^2`` at fixed x.
+    BFGS in the coordinates ``w_a theta_a``, in which ``|d^2 ||S||^2| <= 2 ||S||^2`` (Bernstein), so that the first
+    step ``gradient / (2 ||S||^2)`` cannot overshoot a fixed singular vector's polynomial. The gradient is that of
+    ``||S(theta) x||^2`` at fixed x.
     """
     x = top_vector(symbol.evaluate(group, angle[None])[0], vector, rtol)
     if symbol.dimension == 0:
@@ -173,7 +172,8 @@ def separated(
             break
         if all(
             groups[i] != groups[j]
-            or min(_distance(symbol, angles[i], s * angles[j]) for s in ((1, -1) if symbol.is_real else (1,))) > distance
+            or min(_distance(symbol, angles[i], s * angles[j]) for s in ((1, -1) if symbol.is_real else (1,)))
+            > distance
             for j in chosen
         ):
             chosen.append(int(i))

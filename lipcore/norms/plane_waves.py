@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import _backend as B
-from .._typing import Array, Shape
+from .._typing import Array
 from ..operators.convolution import Convolution
 from ..operators.convolution_transpose import ConvolutionTranspose
 from .branch_and_bound import first_peaks
 from .lag_gram import LagGram
 from .peaks import Peak
 from .start import start_vector
-from .symbol import Symbol, polyphase
+from .symbol import Symbol
 
 __all__ = ["host_kernels", "plane_wave", "symbol_of", "symbol_start_vectors"]
 
@@ -52,8 +51,9 @@ def symbol_start_vectors(convolution: Convolution, count: int = 1, *, rtol: floa
     Notes
     -----
     At a maximising angle with top right singular vector x the wave ``x exp(j theta.p)``, windowed by
-    ``prod sin(pi (p + 1) / (n + 1))``, has a Rayleigh quotient of ``Sup (1 - O(1 / n^2))``, which makes it a start some ten Lanczos steps ahead of a random
-    one. Cost: lag matrices and a coarse grid of angles on the host, some milliseconds for 64 channels; no product with the operator.
+    ``prod sin(pi (p + 1) / (n + 1))``, has a Rayleigh quotient of ``Sup (1 - O(1 / n^2))``, which makes it a start
+    some ten Lanczos steps ahead of a random one. Cost: lag matrices and a coarse grid of angles on the host, some
+    milliseconds for 64 channels; no product with the operator.
 
     Examples
     --------
@@ -72,12 +72,11 @@ def symbol_start_vectors(convolution: Convolution, count: int = 1, *, rtol: floa
     return B.from_numpy(np.stack(rows), xp=convolution.xp, device=convolution.device, dtype=convolution.dtype)
 
 
-def plane_wave(
-    convolution: Convolution, symbol: Symbol, peak: Peak, *, window: bool = True
-) -> np.ndarray[Any, Any]:
+def plane_wave(convolution: Convolution, symbol: Symbol, peak: Peak, *, window: bool = True) -> np.ndarray[Any, Any]:
     """The wave of one peak on the pixels of the image, ``(N,)`` on the host, of unit norm, real for a real kernel.
 
-    Without the window it is an exact singular vector of a circular convolution, if the angle is one of its frequencies.
+    Without the window it is an exact singular vector of a circular convolution, if the angle is one of its
+    frequencies.
     """
     vector = _right_vector(symbol, peak)
     channels, *image = convolution.input_shape
@@ -101,7 +100,8 @@ def plane_wave(
         waves.append(wave)
     per_group = channels // symbol.groups
     grid = vector.reshape(per_group, *(count for _, count in residues))
-    grid = grid[(slice(None), *np.ix_(*(index for index, _ in residues)))]
+    picked: Any = (slice(None), *np.ix_(*(index for index, _ in residues)))
+    grid = grid[picked]
     for axis, wave in enumerate(waves):
         grid = grid * wave.reshape(*(-1 if a == axis else 1 for a in range(-1, len(image))))
     out = np.zeros((channels, *image), dtype=np.complex128)
@@ -145,7 +145,9 @@ def _stacked_starts(convolution: Convolution) -> Array:
         symbol = symbol_of(convolution, kernel)
         peak = first_peaks(LagGram(symbol), 1e-2)[0][0] if np.any(symbol.taps) else None
         rows.append(
-            plane_wave(convolution, symbol, peak) if peak else np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5)
+            plane_wave(convolution, symbol, peak)
+            if peak
+            else np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5)
         )
     stacked = np.stack(rows).reshape(*convolution.batch_shape, convolution.shape[-1])
     return B.from_numpy(stacked, xp=convolution.xp, device=convolution.device, dtype=convolution.dtype)

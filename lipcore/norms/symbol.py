@@ -1,8 +1,8 @@
 """Symbols of convolutions: the matrix-valued trigonometric polynomial behind every norm of a convolution.
 
 A convolution with taps ``K[a]`` (``c_out x c_in`` matrices, ``a`` a multi-index) acts on the plane wave
-``x exp(j theta.p)`` as the matrix ``S(theta) = sum_a K[a] exp(-j a.theta)`` up to a sign of the angle and a phase, neither of
-which changes singular values. Everything here is done on the host in float64 (complex128), on kernels
+``x exp(j theta.p)`` as the matrix ``S(theta) = sum_a K[a] exp(-j a.theta)`` up to a sign of the angle and a phase,
+neither of which changes singular values. Everything here is done on the host in float64 (complex128), on kernels
 scaled by a power of two, so that neither overflow nor underflow matters; float32 kernels are converted exactly.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,13 @@ U64 = 2.0**-53
 _TRIG_ULPS = 8.0
 
 
-def per_axis(value: int | Sequence[int], spatial: int, name: str) -> tuple[int, ...]:
+def per_axis(value: Any, spatial: int, name: str) -> tuple[int, ...]:
     """Broadcast an integer option to the spatial axes, with a clear error."""
     values = tuple(value) if isinstance(value, Sequence) else (value,) * spatial
     if len(values) != spatial or any(not isinstance(v, int | np.integer) or v < 1 for v in values):
         raise ValueError(
-            f"{name}={value!r} given; expected a positive integer or {spatial} of them, one per spatial axis of the kernel"
+            f"{name}={value!r} given; expected a positive integer or {spatial} of them, one per spatial axis of the "
+            "kernel"
         )
     return tuple(int(v) for v in values)
 
@@ -59,13 +61,15 @@ def polyphase(
     Raises
     ------
     ValueError
-        For a kernel without 1 to 3 spatial axes, a stride or dilation below one, or groups that do not divide ``c_out``.
+        For a kernel without 1 to 3 spatial axes, a stride or dilation below one, or groups that do not divide
+        ``c_out``.
 
     Notes
     -----
     The output of the convolution at p is ``sum_a K[., ., a] x[s p + d a]``. With the polyphase components
-    ``x_r[p] = x[s p + r]``, a permutation of pixels, and ``d a = s q + r`` this is ``sum_q K'[., (., r), q] x_r[p + q]``,
-    ``K'[., (., d a mod s), d a // s] = K[., ., a]``: a unit-stride convolution with more input channels. No rounding: entries are moved, and zeros are added.
+    ``x_r[p] = x[s p + r]``, a permutation of pixels, and ``d a = s q + r`` this is ``sum_q K'[., (., r), q] x_r[p +
+    q]``, ``K'[., (., d a mod s), d a // s] = K[., ., a]``: a unit-stride convolution with more input channels. No
+    rounding: entries are moved, and zeros are added.
 
     Examples
     --------
@@ -84,7 +88,7 @@ def polyphase(
         )
     if min(kernel.shape) < 1:
         raise ValueError(f"kernel has shape {kernel.shape}; every extent must be at least one")
-    if not isinstance(groups, int | np.integer) or groups < 1 or kernel.shape[0] % groups:
+    if groups != int(groups) or groups < 1 or kernel.shape[0] % groups:
         raise ValueError(f"groups={groups!r} given; expected a positive divisor of c_out = {kernel.shape[0]}")
     strides, dilations = per_axis(stride, spatial, "stride"), per_axis(dilation, spatial, "dilation")
     places = [d * np.arange(k) for d, k in zip(dilations, kernel.shape[2:], strict=True)]
@@ -92,7 +96,8 @@ def polyphase(
     quotients = [np.unique(p // s, return_inverse=True) for p, s in zip(places, strides, strict=True)]
     shape = [kernel.shape[0], kernel.shape[1], *(len(r) for r, _ in residues), *(len(q) for q, _ in quotients)]
     split = np.zeros(shape, dtype=kernel.dtype)
-    split[(slice(None), slice(None), *np.ix_(*(i for _, i in residues)), *np.ix_(*(i for _, i in quotients)))] = kernel
+    where: Any = (slice(None), slice(None), *np.ix_(*(i for _, i in residues)), *np.ix_(*(i for _, i in quotients)))
+    split[where] = kernel
     channels = kernel.shape[1] * int(np.prod(shape[2 : 2 + spatial]))
     components = split.reshape(groups, kernel.shape[0] // groups, channels, *shape[2 + spatial :])
     return components, tuple(q for q, _ in quotients)
@@ -107,12 +112,13 @@ class Symbol:
     taps : ndarray, shape (groups, T, m, n), float64 or complex128
         Non-zero taps, transposed where necessary so that ``n <= m``; the true taps are ``taps * 2**exponent``.
     offsets : ndarray of int, shape (T, D)
-        Position of each tap on the active axes (those on which the taps spread over more than one position), divided by `factors`.
+        Position of each tap on the active axes (those on which the taps spread over more than one position),
+        divided by `factors`.
     extents : ndarray of int, shape (D,)
         ``k_axis``: one plus the largest offset. The entries of ``S`` have degree ``k_axis - 1`` in each angle.
     factors : ndarray of int, shape (D,)
-        Common divisor of the tap positions per active axis (the dilation, where there is no stride): the convolution's symbol at
-        ``theta`` is this one's at ``factors * theta``.
+        Common divisor of the tap positions per active axis (the dilation, where there is no stride): the
+        convolution's symbol at ``theta`` is this one's at ``factors * theta``.
     exponent : int
         Power of two taken out.
     axes : tuple of int
@@ -124,9 +130,9 @@ class Symbol:
 
     Notes
     -----
-    Singular values are those of the transposed matrix, of the matrix times a phase, and at a shifted set of angles those of
-    the kernel with its taps moved; dilation replaces ``theta`` by ``d theta``, which maps the torus onto itself.
-    So transposition, tap positions, dilation, centring and transposed convolution all leave
+    Singular values are those of the transposed matrix, of the matrix times a phase, and at a shifted set of angles
+    those of the kernel with its taps moved; dilation replaces ``theta`` by ``d theta``, which maps the torus onto
+    itself. So transposition, tap positions, dilation, centring and transposed convolution all leave
     ``Sup = sup_theta ||S(theta)||_2`` unchanged.
 
     Examples
@@ -154,7 +160,9 @@ class Symbol:
         """Symbol of a host kernel ``(c_out, c_in / groups, *k)``, after `polyphase`."""
         kernel = np.asarray(kernel)
         if kernel.dtype.kind not in "fc" or kernel.dtype.itemsize > (16 if kernel.dtype.kind == "c" else 8):
-            raise TypeError(f"kernel has dtype {kernel.dtype}; expected a real or complex floating dtype up to double precision")
+            raise TypeError(
+                f"kernel has dtype {kernel.dtype}; expected a real or complex floating dtype up to double precision"
+            )
         if not np.all(np.isfinite(kernel)):
             raise ValueError("kernel holds NaN or infinity; bounds need finite weights")
         wide = kernel.astype(np.complex128 if kernel.dtype.kind == "c" else np.float64)
@@ -217,7 +225,7 @@ class Symbol:
 
     def phases(self, angles: np.ndarray) -> np.ndarray:
         """``exp(-j a.theta)`` as ``(B, T)`` for angles ``(B, D)``."""
-        return np.exp(-1j * (np.asarray(angles, dtype=np.float64) @ self.offsets.T.astype(np.float64)))
+        return np.asarray(np.exp(-1j * (np.asarray(angles, dtype=np.float64) @ self.offsets.T.astype(np.float64))))
 
     def evaluate(self, group: int, angles: np.ndarray) -> np.ndarray:
         """``S(theta)`` of one group as ``(B, m, n)`` for angles ``(B, D)``, within `evaluation_error`."""
@@ -229,7 +237,7 @@ class Symbol:
             out.real, out.imag = phases.real @ flat, phases.imag @ flat
         else:
             out = phases @ flat
-        return out.reshape(-1, m, n)
+        return np.asarray(out.reshape(-1, m, n))
 
     def lower_bound(self, group: int, angle: np.ndarray, x: np.ndarray) -> float:
         """Rigorous lower bound of ``sigma_max(S(angle))``, in scaled units, from a vector ``x`` of length ``n``."""
@@ -240,7 +248,7 @@ class Symbol:
         length = float(np.linalg.norm(x)) * (1 + slack)
         largest = float(np.max(np.abs(angle), initial=0.0))
         reached = float(np.linalg.norm(response)) * (1 - slack) / length
-        return max(0.0, (reached - float(self.evaluation_error(largest)[group])) * (1 - slack))
+        return float(max(0.0, (reached - float(self.evaluation_error(largest)[group])) * (1 - slack)))
 
 
 def scaled(array: np.ndarray, exponent: int) -> np.ndarray:
@@ -249,4 +257,4 @@ def scaled(array: np.ndarray, exponent: int) -> np.ndarray:
         out = np.empty(array.shape, dtype=np.complex128)
         out.real, out.imag = np.ldexp(array.real, exponent), np.ldexp(array.imag, exponent)
         return out
-    return np.ldexp(array, exponent)
+    return np.asarray(np.ldexp(array, exponent))

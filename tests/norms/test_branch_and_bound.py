@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from lipcore.norms.branch_and_bound import cover, supremum
+from lipcore.norms.branch_and_bound import supremum
+from lipcore.norms.cells import cover
 from lipcore.norms.lag_gram import LagGram
 from lipcore.norms.symbol import Symbol
 
@@ -144,8 +145,10 @@ def test_known_suprema_are_enclosed(kernel, norm):
 @pytest.mark.parametrize("is_complex", [False, True])
 def test_enclosures_hold_an_independent_search(shape, stride, groups, count, is_complex):
     symbol = Symbol.from_kernel(gaussian(sum(shape), shape, is_complex=is_complex), stride, groups)
-    exact = independent_supremum(symbol, count) if symbol.dimension else max(
-        np.linalg.norm(symbol.evaluate(g, np.zeros((1, 0)))[0], 2) for g in range(groups)
+    exact = (
+        independent_supremum(symbol, count)
+        if symbol.dimension
+        else max(np.linalg.norm(symbol.evaluate(g, np.zeros((1, 0)))[0], 2) for g in range(groups))
     )
     for rtol in (1e-2, 1e-4, 1e-7):
         found = supremum(symbol, rtol)
@@ -234,12 +237,14 @@ def test_a_broken_bound_would_be_seen(error, monkeypatch):
     # Negative control: with the cell test or the cover broken, enclosures miss a known supremum.
     from lipcore.norms import branch_and_bound
 
-    # |1 + exp(j (a - t_2)) + exp(j (b - t_1))| is 3 at one angle only
     angles = np.random.default_rng(0).uniform(0, 2 * np.pi, (40, 2))
-    kernels = [np.array([[[[1.0, np.exp(1j * a)], [np.exp(1j * b), 0.0]]]]) for a, b in angles]
     if error == "no cosine":
+        # |1 + exp(j (a - t_1 - t_2))| is 2 on a line
+        norm, kernels = 2, [np.array([[[[1.0, 0.0], [0.0, np.exp(1j * a)]]]]) for a, _ in angles]
         monkeypatch.setattr(branch_and_bound, "_targets", lambda gram, tau, radius: np.array([tau**2]))
     else:
+        # |1 + exp(j (a - t_2)) + exp(j (b - t_1))| is 3 at one angle only
+        norm, kernels = 3, [np.array([[[[1.0, np.exp(1j * a)], [np.exp(1j * b), 0.0]]]]) for a, b in angles]
         inner = branch_and_bound.cover
 
         def quarter(weights, radius, groups=1, *, half=False):
@@ -253,5 +258,5 @@ def test_a_broken_bound_would_be_seen(error, monkeypatch):
         # an incumbent that is not the maximum, as a coarse search may give
         weak = branch_and_bound.Peak(1.0 / 2.0**symbol.exponent, 0, np.zeros(2), np.ones(1, dtype=complex))
         monkeypatch.setattr(branch_and_bound, "_improved", lambda gram, cells, known, rtol: known)
-        missed += supremum(symbol, 1e-3, peaks=[weak], max_evaluations=3000).upper * 2.0**symbol.exponent < 3
+        missed += supremum(symbol, 1e-3, peaks=[weak], max_evaluations=3000).upper * 2.0**symbol.exponent < norm
     assert missed > 0

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipcore.norms import circular
+from lipcore.norms.branch_and_bound import supremum
 from lipcore.norms.circular import Blocks, blocks_of, grid_maximum
+from lipcore.norms.lag_gram import LagGram
 from lipcore.norms.symbol import Symbol
 
 
@@ -16,7 +18,8 @@ def every_frequency(symbol, counts):
     sizes = np.array([counts[a] for a in symbol.axes], dtype=int)
     grid = np.array(list(itertools.product(*[2 * np.pi * np.arange(n) / n for n in sizes])))
     grid = grid if len(sizes) else np.zeros((1, 0))
-    return max(np.max(np.linalg.norm(symbol.evaluate(g, grid * symbol.factors), 2, axis=(1, 2))) for g in range(symbol.groups))
+    angles = grid * symbol.factors
+    return max(np.max(np.linalg.norm(symbol.evaluate(g, angles), 2, axis=(1, 2))) for g in range(symbol.groups))
 
 
 @st.composite
@@ -114,16 +117,25 @@ def test_the_cap_falls_back_on_the_supremum_over_all_angles():
     assert found.lower <= every_frequency(symbol, (60, 60)) <= found.upper
 
 
-def test_blocks_dropped_without_the_radius_would_be_seen(monkeypatch):
+def dropped_too_loud(seed):
+    """How many blocks are dropped although one of their frequencies exceeds the level."""
+    kernel = np.random.default_rng(seed).standard_normal((1, 1, 3, 3))
+    symbol, sizes = Symbol.from_kernel(kernel), np.array([30, 30])
+    gram = LagGram(symbol)
+    ceiling = supremum(symbol, 1e-3, gram=gram).upper
+    blocks = blocks_of(sizes, np.array([4, 4]), 1, half=False)
+    level = every_frequency(symbol, (30, 30)) * 0.98
+    gone = circular._dropped(gram, blocks, sizes, level, ceiling)
+    assert np.any(gone)
+    wrong = 0
+    for first, last in zip(blocks.first[gone], blocks.last[gone], strict=True):
+        angles = 2 * np.pi * np.array(list(itertools.product(*map(range, first, last)))) / sizes
+        wrong += np.max(np.abs(symbol.evaluate(0, angles))) > level
+    return wrong
+
+
+def test_no_dropped_block_holds_a_louder_frequency(monkeypatch):
+    assert sum(map(dropped_too_loud, range(20))) == 0
     # Negative control: with radii of zero, frequencies beside a low centre are lost.
     monkeypatch.setattr(Blocks, "radii", lambda self, counts, weights: np.zeros(len(self)))
-    monkeypatch.setattr(circular, "_DIRECT", 0)
-    missed = 0
-    for seed in range(20):
-        kernel = np.random.default_rng(seed).standard_normal((1, 1, 3, 3))
-        symbol = Symbol.from_kernel(kernel)
-        weak = grid_maximum.__globals__["_nearest"]
-        monkeypatch.setattr(circular, "_nearest", lambda g, s, p, r: circular._at_frequency(g, 0, np.zeros(2), np.ones(1), r))
-        missed += grid_maximum(symbol, (60, 60), 1e-6).upper < every_frequency(symbol, (60, 60)) * (1 - 1e-9)
-        monkeypatch.setattr(circular, "_nearest", weak)
-    assert missed > 0
+    assert sum(map(dropped_too_loud, range(20))) > 0

@@ -9,7 +9,8 @@ import lipcore as lc
 from lipcore.norms import padded
 from lipcore.norms.certify import Request, certify
 from lipcore.norms.convolution_supremum import convolution_supremum
-from lipcore.norms.padded import convolution_bounds, padding_norm
+from lipcore.norms.image_case import like, padding_norm
+from lipcore.norms.padded import convolution_bounds
 
 
 @st.composite
@@ -43,7 +44,7 @@ def convolutions(draw):
 
 def exact_norm(convolution):
     wide = convolution.kernel.astype(complex if convolution.kernel.dtype.kind == "c" else float)
-    return np.linalg.norm(padded._like(convolution, wide).to_dense(), 2)
+    return np.linalg.norm(like(convolution, wide).to_dense(), 2)
 
 
 def assert_encloses(bounds, exact):
@@ -122,7 +123,9 @@ def test_padding_norm_is_that_of_the_padding(mode, pads):
     assert padding_norm(convolution) >= np.linalg.norm(convolution.to_dense(), 2) * (1 - 1e-15)
 
 
-@pytest.mark.parametrize(("n", "stride", "pads"), [(9, 2, (1, 1)), (9, 2, (3, 2)), (8, 2, (4, 4)), (10, 4, (2, 3)), (6, 9, (6, 6))])
+@pytest.mark.parametrize(
+    ("n", "stride", "pads"), [(9, 2, (1, 1)), (9, 2, (3, 2)), (8, 2, (4, 4)), (10, 4, (2, 3)), (6, 9, (6, 6))]
+)
 def test_circular_strides_that_do_not_divide_the_image(n, stride, pads):
     for seed in range(5):
         kernel = np.random.default_rng(seed).standard_normal((3, 2, 3))
@@ -207,8 +210,11 @@ def test_supremum_on_every_backend(backend):
 
 
 def test_a_vector_that_attains_more_than_it_may_would_be_seen(monkeypatch):
-    # Negative control: the first product without its error term, with a norm that is off by little.
-    monkeypatch.setattr(padded._Case, "attained", lambda self, vector: 1.01 * exact_norm(self.convolution) * 2.0**-self.symbol.exponent)
+    # Negative control: a norm that is off by a hundredth.
+    def attained(self, vector):
+        return 1.01 * exact_norm(self.convolution) * 2.0**-self.symbol.exponent
+
+    monkeypatch.setattr(padded.ImageCase, "attained", attained)
     convolution = lc.Convolution(np.random.default_rng(0).standard_normal((3, 3, 3)), (3, 200), padding=1)
     limit, padded._WRITTEN_DOWN = padded._WRITTEN_DOWN, 0
     try:

@@ -61,10 +61,12 @@ def test_polyphase_moves_every_tap_and_rounds_none(stride, dilation):
 
 
 def exact_symbol(symbol, group, angle):
-    phases = [mpmath.expj(-mpmath.fsum(int(a) * mpmath.mpf(t) for a, t in zip(o, angle))) for o in symbol.offsets]
+    phases = [
+        mpmath.expj(-mpmath.fsum(int(a) * mpmath.mpf(t) for a, t in zip(o, angle, strict=True))) for o in symbol.offsets
+    ]
     taps = [mpmath.matrix(t.tolist()) for t in symbol.taps[group]]
     total = mpmath.zeros(taps[0].rows, taps[0].cols)
-    for phase, tap in zip(phases, taps):
+    for phase, tap in zip(phases, taps, strict=True):
         total += phase * tap
     return total
 
@@ -93,7 +95,8 @@ def test_scale_is_taken_out_as_a_power_of_two(scale):
     kernel = np.random.default_rng(1).standard_normal((2, 2, 3))
     symbol, plain = Symbol.from_kernel(kernel * scale), Symbol.from_kernel(kernel)
     assert 0.5 <= np.max(np.abs(symbol.taps)) <= 1
-    assert np.allclose(symbol.taps, plain.taps * (scale * 2.0**plain.exponent / 2.0**symbol.exponent), rtol=1e-12, atol=1e-12)
+    ratio = scale * 2.0**plain.exponent / 2.0**symbol.exponent
+    assert np.allclose(symbol.taps, plain.taps * ratio, rtol=1e-12, atol=1e-12)
 
 
 def test_zero_taps_and_common_divisors_of_positions_are_left_out():
