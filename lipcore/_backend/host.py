@@ -9,7 +9,7 @@ import array_api_compat as compat
 import numpy as np
 
 from .._typing import Array, Namespace
-from .namespace import dtype_name, dtype_named, is_cupy, is_jax, is_numpy, is_torch
+from .namespace import array_namespace, dtype_name, dtype_named, is_cupy, is_jax, is_numpy, is_torch
 
 
 class HostReads:
@@ -47,7 +47,7 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
 
 def _on_cpu(x: Array) -> Array:
     """`x` on a device from which NumPy can read (array-api-strict forbids it elsewhere)."""
-    xp = compat.array_namespace(x)
+    xp = array_namespace(x)
     cpu = getattr(xp, "Device", None)
     return x if cpu is None else compat.to_device(x, cpu("CPU_DEVICE"))
 
@@ -85,7 +85,7 @@ def cast(x: Array, dtype: Any) -> Array:
     """`x` in `dtype`, itself where it has it already (complex to real takes the real part)."""
     if x.dtype == dtype:
         return x
-    xp = compat.array_namespace(x)
+    xp = array_namespace(x)
     if dtype_name(x.dtype).startswith("complex") and not dtype_name(dtype).startswith("complex"):
         x = xp.real(x)
     return xp.astype(x, dtype, copy=False)
@@ -95,7 +95,33 @@ def copied(x: Array) -> Array:
     """`x` in memory of its own, still differentiable."""
     if compat.is_torch_array(x):
         return x.clone()
-    return compat.array_namespace(x).asarray(x, copy=True)
+    return array_namespace(x).asarray(x, copy=True)
+
+
+def host_view(x: Array) -> np.ndarray[Any, Any] | None:
+    """`x` as a NumPy array without a copy, where it lies whole in the host's memory; else None."""
+    if isinstance(x, np.ndarray):
+        return x
+    if is_traced(x) or hasattr(x, "full_tensor") or dtype_name(x.dtype) in ("bfloat16", "float16"):
+        return None
+    if compat.is_torch_array(x) and x.device.type == "cpu":
+        return x.detach().resolve_conj().resolve_neg().numpy()
+    if compat.is_jax_array(x) and getattr(compat.device(x), "platform", "") == "cpu":
+        return np.asarray(stop_gradient(x))
+    return None
+
+
+def is_differentiated(x: Array) -> bool:
+    """Whether a derivative with respect to `x` may be asked for."""
+    if compat.is_torch_array(x):
+        import torch
+
+        return bool(x.requires_grad and torch.is_grad_enabled())
+    if compat.is_jax_array(x):
+        import jax
+
+        return isinstance(x, jax.core.Tracer)
+    return False
 
 
 def stop_gradient(x: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from .._typing import Array
-from .namespace import dtype_name, is_cupy, is_jax, is_numpy, is_torch
+from .namespace import array_namespace, dtype_name, is_cupy, is_jax, is_numpy, is_torch
 
 # Below this size a general product is as fast as a symmetric one.
 _SYRK_SIZE = 192
@@ -18,7 +18,7 @@ _SYRK_SIZE = 192
 def adjoint(x: Array) -> Array:
     """Conjugate transpose of the last two axes."""
     y = transpose(x)
-    return compat.array_namespace(x).conj(y) if dtype_name(x.dtype).startswith("complex") else y
+    return array_namespace(x).conj(y) if dtype_name(x.dtype).startswith("complex") else y
 
 
 _adjoint = adjoint  # `triangular_solve` has a flag of that name
@@ -26,7 +26,7 @@ _adjoint = adjoint  # `triangular_solve` has a flag of that name
 
 def transpose(x: Array) -> Array:
     """Swap of the last two axes."""
-    return compat.array_namespace(x).matrix_transpose(x)
+    return array_namespace(x).matrix_transpose(x)
 
 
 def matmul(a: Array, x: Array) -> Array:
@@ -37,17 +37,17 @@ def matmul(a: Array, x: Array) -> Array:
         copies = [Replicate()] * a.device_mesh.ndim
         product = a @ DTensor.from_local(x, a.device_mesh, copies, run_check=False)
         return product.redistribute(a.device_mesh, copies).to_local()
-    return compat.array_namespace(a, x).matmul(a, x)
+    return array_namespace(a, x).matmul(a, x)
 
 
 def conj(x: Array) -> Array:
     """Complex conjugate; `x` itself where it is real."""
-    return compat.array_namespace(x).conj(x) if dtype_name(x.dtype).startswith("complex") else x
+    return array_namespace(x).conj(x) if dtype_name(x.dtype).startswith("complex") else x
 
 
 def gram(x: Array) -> Array:
     """``x^H x`` over the last two axes, exactly Hermitian."""
-    xp = compat.array_namespace(x)
+    xp = array_namespace(x)
     if is_numpy(xp) and x.ndim == 2 and min(x.shape) >= _SYRK_SIZE:
         return _gram_blas(x)
     g = xp.matmul(adjoint(x), x)
@@ -74,7 +74,7 @@ def cholesky(g: Array) -> tuple[Array, Array]:
 
     Never raises and, on torch, JAX and CuPy, never reads the device: a failed factor holds garbage.
     """
-    xp = compat.array_namespace(g)
+    xp = array_namespace(g)
     if is_torch(xp):
         import torch
 
@@ -104,7 +104,7 @@ def _cholesky_loop(g: Array, xp: Any) -> tuple[Array, Array]:
 
 def triangular_solve(lower: Array, x: Array, *, adjoint: bool = False) -> Array:
     """``L^-1 x``, or ``L^-H x``, for lower triangular stacks."""
-    xp = compat.array_namespace(lower, x)
+    xp = array_namespace(lower, x)
     if is_torch(xp):
         import torch
 

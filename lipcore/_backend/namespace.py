@@ -24,20 +24,29 @@ _FLOATING_NAMES = ("float16", "bfloat16", "float32", "float64", "complex64", "co
 _EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
 
 
+# Looking a namespace up costs microseconds, which solvers would pay hundreds of times; an array's type decides it.
+_namespaces: dict[type, Namespace] = {}
+
+
 def array_namespace(*arrays: Array, name: str = "array") -> Namespace:
     """Array API namespace that all `arrays` share; `name` is the argument blamed in errors."""
+    first = _namespaces.get(type(arrays[0]))
+    if first is not None and all(_namespaces.get(type(a)) is first for a in arrays[1:]):
+        return first
     for array in arrays:
         if not is_array(array):
             raise TypeError(
                 f"`{name}` must be an array of NumPy, CuPy, torch, JAX or another array-API library, "
-                f"got {type(array).__name__}; convert it first, e.g. with numpy.asarray, "
-                "and sparse matrices and operators of other packages with lipcore.aslinearoperator"
+                f"got {type(array).__name__}; convert it first, e.g. with numpy.asarray"
             )
     try:
-        return compat.array_namespace(*arrays)
+        namespace = compat.array_namespace(*arrays)
     except TypeError as error:
         kinds = sorted({type(a).__module__.split(".")[0] for a in arrays})
         raise TypeError(f"`{name}` mixes arrays of several libraries ({', '.join(kinds)}); use one") from error
+    for array in arrays:
+        _namespaces[type(array)] = namespace
+    return namespace
 
 
 def is_sharded(x: Array) -> bool:
@@ -66,13 +75,20 @@ def device_of(x: Array) -> Any:
     return device
 
 
+# Keyed by type as well: array-api-strict warns when its dtypes are compared with others.
+_dtype_names: dict[tuple[type, Any], str] = {}
+
+
 def dtype_name(dtype: Any) -> str:
     """'float32', 'bfloat16', ... for a dtype of any library."""
+    known = _dtype_names.get((type(dtype), dtype))
+    if known is not None:
+        return known
     name = getattr(dtype, "name", None)
-    if isinstance(name, str):
-        return name
-    text = getattr(dtype, "__name__", str(dtype))
-    return text.rsplit(".", 1)[-1]
+    if not isinstance(name, str):
+        name = getattr(dtype, "__name__", str(dtype)).rsplit(".", 1)[-1]
+    _dtype_names[type(dtype), dtype] = name
+    return name
 
 
 def dtype_named(xp: Namespace, name: str) -> Any:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat as compat
 import numpy as np
 
 from .._typing import Array, Namespace
 from .host import is_traced
 from .loop import set_rows
-from .namespace import device_of, dtype_name, is_jax, is_numpy, is_sharded, is_torch
+from .namespace import array_namespace, device_of, dtype_name, is_jax, is_numpy, is_sharded, is_torch
 
 # Sums are taken over pieces of this length, so that the rounding of a float32 sum does not grow with the length: BLAS
 # dot products of 3.2 million float32 numbers were seen to be off by 1e-4.
@@ -37,7 +36,7 @@ def writable(x: Array, *, xp: Namespace) -> bool:
 
 def sum_squares(W: Array, work: Array | None = None) -> Array:
     """``sum |w|^2`` over the last axis, (..., b, 1), real, to a few roundings at any length; `work` is written over."""
-    xp = compat.array_namespace(W)
+    xp = array_namespace(W)
     if dtype_name(W.dtype).startswith("complex"):
         return sum_squares(xp.real(W)) + sum_squares(xp.imag(W))
     n = W.shape[-1]
@@ -60,7 +59,7 @@ def subtract_combination(W: Array, C: Array, V: Array, work: Array | None) -> Ar
 
     `work` (..., 2 b, n), where given, takes the answer in its first half, which `W` may be, and scratch in its second.
     """
-    xp = compat.array_namespace(W, V)
+    xp = array_namespace(W, V)
     C = xp.matrix_transpose(C)
     if work is None:
         return W - xp.matmul(C, V)

@@ -23,7 +23,7 @@ _CYCLE = 8
 # Ritz values looked at to tell a cluster at the top from a gap.
 _CLUSTER = 12
 # An error is never estimated below this fraction of the residual.
-_RESOLUTION = 0.1
+_RESOLUTION = 0.03
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
 # Vectors reserved at the start; the basis grows when it must.
@@ -145,8 +145,8 @@ def value_error(pairs: RitzPairs) -> np.ndarray[Any, Any]:
 
     With the j largest Ritz values taken as one cluster of residual norm :math:`\rho_j` and distance :math:`g_j` to the
     next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never above :math:`\rho_1`). A cluster that the
-    space has not begun to resolve looks like one value, with its spread for residual; so no more than a factor of ten
-    is ever gained on :math:`\rho_1`.
+    space has not begun to resolve looks like one value, with its spread for residual; so no more than a factor of
+    thirty is ever gained on :math:`\rho_1`.
     """
     theta = np.nan_to_num(pairs.theta, nan=0.0)
     top = theta[..., :1]

@@ -135,6 +135,11 @@ def _norm(operator: LinearOperator, options: _Options) -> Array:
     if options.iterations is not None:
         side, vector = _fixed_vector(operator, options)
         return attained(side, vector)
+    return _iterated(operator, options)[0]
+
+
+def _iterated(operator: LinearOperator, options: _Options) -> tuple[Array, Array]:
+    """Norm and leading vector (of the smaller side) by an adaptive run."""
     v0 = start_vector(operator) if options.v0 is None else options.v0
     run = leading_run(operator, rtol=options.rtol, maxiter=options.maxiter, v0=v0, rng=options.rng)
     value = attained(smaller_side(operator), run.vector)
@@ -144,7 +149,7 @@ def _norm(operator: LinearOperator, options: _Options) -> Array:
             f"rtol={options.rtol:.1e}; raise `maxiter` or `rtol`, the value reached is in `.result`",
             value,
         )
-    return value
+    return value, run.vector
 
 
 def _fixed_vector(operator: LinearOperator, options: _Options) -> tuple[LinearOperator, Array]:
@@ -166,29 +171,43 @@ def attained(operator: LinearOperator, vector: Array) -> Array:
 
 @_norm.register
 def _(operator: Dense, options: _Options) -> Array:
-    if options.iterations is None and (min(operator.shape[-2:]) <= DIRECT_SIZE or B.is_traced(operator.array)):
+    if options.iterations is not None:
+        return _norm.dispatch(LinearOperator)(operator, options)
+    if min(operator.shape[-2:]) <= DIRECT_SIZE or B.is_traced(operator.array):
         return _direct(operator.array)
-    return _norm.dispatch(LinearOperator)(operator, options)
+    host = None if B.is_numpy(operator.xp) else B.host_view(operator.array)
+    if host is None:
+        return _norm.dispatch(LinearOperator)(operator, options)
+    # matrices in the host's memory are iterated on by NumPy's BLAS, whatever library holds them
+    v0 = options.v0 if options.v0 is None else B.to_numpy(options.v0)
+    value, vector = _iterated(Dense(host), options._replace(v0=v0))
+    here = B.from_numpy(vector, xp=operator.xp, device=operator.device)
+    return attained(smaller_side(operator), here) if B.is_differentiated(operator.array) else _moved(value, here)
+
+
+def _moved(value: Any, like: Array) -> Array:
+    """A host value where the vectors are."""
+    xp = B.array_namespace(like)
+    return B.from_numpy(np.asarray(value), xp=xp, device=B.device_of(like), dtype=B.real_dtype(xp, like.dtype))
 
 
 def _direct(array: Array) -> Array:
-    """2-norm by LAPACK; with a gradient only where the library has one."""
+    """2-norm by LAPACK; through a singular vector where a derivative may be wanted."""
     xp = B.array_namespace(array)
     array = B.cast(array, B.compute_dtype(xp, array.dtype))
-    if not B.supports_autodiff(xp):
+    if B.is_differentiated(array):
+        _, _, vh = xp.linalg.svd(B.stop_gradient(array), full_matrices=False)
+        value = attained(Dense(array), B.conj(vh[..., 0, :]))
+    else:
         try:
-            values = xp.linalg.svdvals(array)
-        except np.linalg.LinAlgError:
-            values = None
-        # LAPACK answers NaN for some matrices that hold it and fails for others
-        if values is None or not bool(xp.all(xp.isfinite(values[..., 0]))):
-            raise ValueError("`A` must be finite, it holds NaN or infinity")
-        return values[..., 0]
-    constant = B.stop_gradient(array)
-    if not B.is_traced(constant) and not np.all(np.isfinite(B.to_numpy(xp.sum(xp.abs(constant))))):
+            value = xp.linalg.svdvals(array)[..., 0]
+        except (np.linalg.LinAlgError, RuntimeError) as error:
+            raise ValueError("`A` must be finite, it holds NaN or infinity") from error
+    constant = B.stop_gradient(value)
+    # LAPACK answers NaN for some matrices that hold it and fails for others
+    if not B.is_traced(constant) and not np.all(np.isfinite(B.to_numpy(constant))):
         raise ValueError("`A` must be finite, it holds NaN or infinity")
-    _, _, vh = xp.linalg.svd(constant, full_matrices=False)
-    return attained(Dense(array), B.conj(vh[..., 0, :]))
+    return value
 
 
 @_norm.register
