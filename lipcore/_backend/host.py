@@ -33,9 +33,9 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
         x = x.detach()
         if dtype_name(x.dtype) == "bfloat16":
             x = x.float()
-        return x.resolve_conj().resolve_neg().cpu().numpy()
+        return np.asarray(x.resolve_conj().resolve_neg().cpu().numpy())
     if compat.is_cupy_array(x):
-        return x.get()
+        return np.asarray(x.get())
     if compat.is_jax_array(x):
         import jax
 
@@ -105,7 +105,7 @@ def host_view(x: Array) -> np.ndarray[Any, Any] | None:
     if is_traced(x) or hasattr(x, "full_tensor") or dtype_name(x.dtype) in ("bfloat16", "float16"):
         return None
     if compat.is_torch_array(x) and x.device.type == "cpu":
-        return x.detach().resolve_conj().resolve_neg().numpy()
+        return np.asarray(x.detach().resolve_conj().resolve_neg().numpy())
     if compat.is_jax_array(x) and getattr(compat.device(x), "platform", "") == "cpu":
         return np.asarray(stop_gradient(x))
     return None
@@ -140,7 +140,8 @@ def detached(xp: Namespace) -> contextlib.AbstractContextManager[Any]:
     if is_torch(xp):
         import torch
 
-        return torch.no_grad()
+        context: contextlib.AbstractContextManager[Any] = torch.no_grad()
+        return context
     return contextlib.nullcontext()
 
 

@@ -156,9 +156,7 @@ def _fixed_vector(operator: LinearOperator, options: _Options) -> tuple[LinearOp
     """Leading vector after a fixed number of steps, without a host read."""
     from ..solvers.lanczos_svd import lanczos_svd
 
-    result = lanczos_svd(
-        DetachedOperator(operator), 1, iterations=options.iterations, v0=options.v0, rng=options.rng
-    )
+    result = lanczos_svd(DetachedOperator(operator), 1, iterations=options.iterations, v0=options.v0, rng=options.rng)
     return operator, B.conj(result.Vh[..., 0, :])
 
 

@@ -60,7 +60,8 @@ def opnorm_bounds(
     Returns
     -------
     Bounds
-        Floats, or arrays of `batch_shape`. True also where `rtol` was not reached: then wider, and ``converged`` is False.
+        Floats, or arrays of `batch_shape`. True also where `rtol` was not reached: wider then, and
+        ``converged`` is False.
 
     Raises
     ------

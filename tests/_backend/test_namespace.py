@@ -55,7 +55,9 @@ def test_dtype_facts(backend: Backend) -> None:
         assert B.is_floating(xp, dtype)
         assert B.is_complex(xp, dtype) == name.startswith("complex")
         assert B.eps(xp, dtype) == float(np.finfo(name).eps)
-        assert B.dtype_name(B.real_dtype(xp, dtype)) == {"complex64": "float32", "complex128": "float64"}.get(name, name)
+        assert B.dtype_name(B.real_dtype(xp, dtype)) == {"complex64": "float32", "complex128": "float64"}.get(
+            name, name
+        )
         assert B.compute_dtype(xp, dtype) == dtype
         assert B.numpy_dtype(dtype) == np.dtype(name)
     assert not B.is_floating(xp, xp.int32)
@@ -87,7 +89,7 @@ def test_one_seed_gives_one_start_everywhere(backend: Backend) -> None:
         x = B.random_normal(B.as_rng(3), (4, 5), xp=backend.xp, device=backend.device, dtype=backend.dtype(name))
         y = B.random_normal(B.as_rng(3), (4, 5), xp=np, dtype=np.dtype(name))
         np.testing.assert_array_equal(B.to_numpy(x), y)
-    with pytest.raises(TypeError, match="`rng` must be None, an int or a numpy.random.Generator"):
+    with pytest.raises(TypeError, match=r"`rng` must be None, an int or a numpy.random.Generator"):
         B.as_rng("seed")
 
 

@@ -127,7 +127,9 @@ def test_gradient_is_that_of_the_singular_value(backend: Backend, n: int) -> Non
     else:
         import jax
 
-        gradient = jax.grad(lambda t: lc.opnorm(t, rtol=1e-12 if name == "float64" else None, rng=0))(backend.asarray(a))
+        gradient = jax.grad(lambda t: lc.opnorm(t, rtol=1e-12 if name == "float64" else None, rng=0))(
+            backend.asarray(a)
+        )
     np.testing.assert_allclose(B.to_numpy(gradient), expected, atol=1e-5 if name == "float64" else 2e-3)
 
 
@@ -217,7 +219,7 @@ def test_half_precision_follows_the_input() -> None:
 def test_data_that_are_not_finite_are_refused(backend: Backend, value: float, n: int) -> None:
     a = np.ones((n, n), np.float32)
     a[1, 2] = value
-    with pytest.raises(ValueError, match="finite|NaN"):
+    with pytest.raises(ValueError, match=r"finite|NaN"):
         lc.opnorm(backend.asarray(a), rng=0)
 
 

@@ -228,7 +228,7 @@ def test_bad_options_are_named(options: dict, message: str) -> None:
 def test_data_that_are_not_finite_are_refused(kind: str, value: float) -> None:
     a = np.eye(4)
     a[1, 2] = value
-    with pytest.raises(ValueError, match="finite|NaN"):
+    with pytest.raises(ValueError, match=r"finite|NaN"):
         lc.opnorm_bounds(a, kind=kind)
 
 

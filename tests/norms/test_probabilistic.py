@@ -60,7 +60,12 @@ def test_the_claim_can_fail_and_is_nearly_sharp() -> None:
 def test_warm_start_with_noise_keeps_the_claim(shift: str, is_complex: bool) -> None:
     delta, sigma = 0.05, SPECTRA["smooth"]
     n, deviation = sigma.size, 0.1
-    warm = {"none": np.zeros(n), "leading": np.eye(n)[-1], "orthogonal": np.eye(n)[0], "opposite": -0.02 * np.eye(n)[-1]}
+    warm = {
+        "none": np.zeros(n),
+        "leading": np.eye(n)[-1],
+        "orthogonal": np.eye(n)[0],
+        "opposite": -0.02 * np.eye(n)[-1],
+    }
     starts = warm[shift] + deviation * _starts(n, 9, is_complex=is_complex)
     overlap = deviation * noise_overlap(delta, is_complex=is_complex) / np.linalg.norm(starts, axis=-1)
     assert _violations(sigma, starts, overlap, steps=3) <= binom.ppf(1 - 1e-6, SEEDS, delta)
