@@ -40,7 +40,7 @@ from .namespace import (
 )
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
-from .rows import empty_rows, store_scaled, subtract_combination, sum_squares, work_rows
+from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
 
 __all__ = [
     "PADDING_MODES",
@@ -83,6 +83,7 @@ __all__ = [
     "is_traced",
     "linearize",
     "matmul",
+    "memory_is_lazy",
     "numpy_dtype",
     "pad",
     "pad_adjoint",

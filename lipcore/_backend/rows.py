@@ -29,6 +29,11 @@ def empty_rows(row: Array, count: int, *, xp: Namespace) -> Array:
     return make(shape, dtype=row.dtype, device=device_of(row))
 
 
+def memory_is_lazy(xp: Namespace, device: Any) -> bool:
+    """Whether `empty_rows` costs nothing until its rows are written: pages of the host's memory, not of a device's."""
+    return is_numpy(xp) or (is_torch(xp) and getattr(device, "type", "cpu") == "cpu")
+
+
 def writable(x: Array, *, xp: Namespace) -> bool:
     """Whether `x` may be written in place by a kernel's ``out=``."""
     return is_numpy(xp) or (is_torch(xp) and not is_sharded(x))

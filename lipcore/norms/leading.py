@@ -26,7 +26,7 @@ _CLUSTER = 12
 _RESOLUTION = 0.03
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
-# Vectors reserved at the start; the basis grows when it must.
+# Vectors reserved at the start where memory is taken at once; the basis grows when it must.
 _RESERVED = 40
 # Longer vectors than this are not reorthogonalised: reading the whole basis twice a step would cost more than the
 # operator. Neither the value nor the upper bound needs orthogonality, only the short recurrence.
@@ -102,7 +102,8 @@ def leading_run(
 
 
 def _lanczos(side: LinearOperator, start: Array, capacity: int, policy: str) -> NormalLanczos:
-    return NormalLanczos(side, start, capacity=min(capacity, _RESERVED), reorthogonalize=policy)
+    reserved = capacity if B.memory_is_lazy(side.xp, side.device) else min(capacity, _RESERVED)
+    return NormalLanczos(side, start, capacity=reserved, reorthogonalize=policy)
 
 
 def _start(

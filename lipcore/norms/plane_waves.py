@@ -72,45 +72,58 @@ def symbol_start_vectors(convolution: Convolution, count: int = 1, *, rtol: floa
     return B.from_numpy(np.stack(rows), xp=convolution.xp, device=convolution.device, dtype=convolution.dtype)
 
 
-def plane_wave(convolution: Convolution, symbol: Symbol, peak: Peak, *, window: bool = True) -> np.ndarray[Any, Any]:
+def plane_wave(
+    convolution: Convolution, symbol: Symbol, peak: Peak, *, window: bool = True, dtype: str = "float64"
+) -> np.ndarray[Any, Any]:
     """The wave of one peak on the pixels of the image, ``(N,)`` on the host, of unit norm, real for a real kernel.
 
     Without the window it is an exact singular vector of a circular convolution, if the angle is one of its
-    frequencies.
+    frequencies. `dtype` names the precision of the real parts.
     """
-    vector = _right_vector(symbol, peak)
     channels, *image = convolution.input_shape
     angles = np.zeros(len(image))
     # The symbol's angle is the convolution's times `factors`; any of the preimages serves.
     angles[list(symbol.axes)] = peak.angle / symbol.factors
-    taps = convolution.kernel.shape[-len(image) :]
-    waves, residues = [], []
-    for axis, (n, k) in enumerate(zip(image, taps, strict=True)):
-        s, (before, _) = convolution.stride[axis], convolution.padding[axis]
-        places = np.arange(n) + before
-        block, rest = places // s, places % s
-        touched = np.unique(convolution.dilation[axis] * np.arange(k) % s)
-        slot = np.searchsorted(touched, rest)
-        hit = touched[np.minimum(slot, len(touched) - 1)] == rest
-        residues.append((np.minimum(slot, len(touched) - 1), len(touched)))
-        # S is sum K exp(-j a.theta) and the wave exp(j theta.p) meets the taps at p + a.
-        wave = np.exp(-1j * angles[axis] * block) * hit
-        if window:
-            wave = wave * _window(block, axis in symbol.axes, s * convolution.output_shape[1 + axis], hit, s)
-        waves.append(wave)
+    axes = [_axis_wave(convolution, axis, angles[axis], symbol, window) for axis in range(len(image))]
     per_group = channels // symbol.groups
-    grid = vector.reshape(per_group, *(count for _, count in residues))
-    picked: Any = (slice(None), *np.ix_(*(index for index, _ in residues)))
-    grid = grid[picked]
-    for axis, wave in enumerate(waves):
-        grid = grid * wave.reshape(*(-1 if a == axis else 1 for a in range(-1, len(image))))
-    out = np.zeros((channels, *image), dtype=np.complex128)
-    out[peak.group * per_group : (peak.group + 1) * per_group] = grid
-    flat = out.reshape(-1)
+    grid = _right_vector(symbol, peak).reshape(per_group, *(w.shape[0] for w in axes))
+    for axis, wave in enumerate(axes[:-1], start=1):
+        # Every pixel has one residue, whose row of the wave is not zero.
+        grid = np.moveaxis(np.tensordot(grid, wave, axes=(axis, 0)), -1, axis)
+    # The last axis makes the full size: one product in the wanted precision, without a complex copy of it.
+    rows, last = grid.reshape(-1, axes[-1].shape[0]), axes[-1]
     if symbol.is_real:
-        flat = _real_part(flat)
-    length = np.linalg.norm(flat)
-    return np.asarray(flat / length if length > 0 else np.full(flat.size, 1 / math.sqrt(flat.size)))
+        turn = np.sum(np.sum(rows * rows, axis=0) * np.sum(last * last, axis=1))
+        # A wave at theta and one at -theta are both singular for a real kernel: the largest real part over all phases.
+        rows = rows * (np.exp(-0.5j * np.angle(turn)) if abs(turn) > 0 else 1.0)
+        left = np.concatenate([rows.real, -rows.imag], axis=1).astype(dtype)
+        wave = left @ np.concatenate([last.real, last.imag]).astype(dtype)
+    else:
+        precision = np.result_type(np.dtype(dtype), np.complex64)
+        wave = rows.astype(precision) @ last.astype(precision)
+    flat = np.zeros((channels, *image), dtype=wave.dtype)
+    flat[peak.group * per_group : (peak.group + 1) * per_group] = wave.reshape(per_group, *image)
+    length = float(np.linalg.norm(wave))
+    if length == 0:
+        return np.full(flat.size, flat.size**-0.5, dtype=flat.dtype)
+    flat /= length
+    return flat.reshape(-1)
+
+
+def _axis_wave(convolution: Convolution, axis: int, angle: float, symbol: Symbol, window: bool) -> np.ndarray[Any, Any]:
+    """``exp(j theta.p)`` along one axis, (residues, n): in the row of the residue of each pixel, zero elsewhere."""
+    n, k = convolution.input_shape[1 + axis], convolution.kernel.shape[axis - len(convolution.input_shape) + 1]
+    s, (before, _) = convolution.stride[axis], convolution.padding[axis]
+    places = np.arange(n) + before
+    block, rest = places // s, places % s
+    touched = np.unique(convolution.dilation[axis] * np.arange(k) % s)
+    slot = np.minimum(np.searchsorted(touched, rest), len(touched) - 1)
+    hit = touched[slot] == rest
+    # S is sum K exp(-j a.theta) and the wave exp(j theta.p) meets the taps at p + a.
+    wave = np.exp(-1j * angle * block) * hit
+    if window:
+        wave = wave * _window(block, axis in symbol.axes, s * convolution.output_shape[1 + axis], hit, s)
+    return wave * (slot == np.arange(len(touched))[:, None])
 
 
 def _right_vector(symbol: Symbol, peak: Peak) -> np.ndarray[Any, Any]:
@@ -131,25 +144,18 @@ def _window(block: np.ndarray, active: bool, reach: int, hit: np.ndarray, stride
     return np.where(np.any(whole), whole, True).astype(np.float64)
 
 
-def _real_part(flat: np.ndarray) -> np.ndarray[Any, Any]:
-    """The largest real part over all phases: a wave at theta and one at -theta are both singular for a real kernel."""
-    turn = np.sum(flat * flat)
-    phase = np.exp(-0.5j * np.angle(turn)) if abs(turn) > 0 else 1.0
-    return np.asarray((flat * phase).real)
-
-
 def _stacked_starts(convolution: Convolution) -> Array:
     """One start per member of a batch, ``(*batch_shape, N)``."""
+    dtype = B.dtype_name(B.compute_dtype(convolution.xp, B.real_dtype(convolution.xp, convolution.dtype)))
     rows = []
     for kernel in host_kernels(convolution):
         symbol = symbol_of(convolution, kernel)
-        peak = first_peaks(LagGram(symbol), 1e-2)[0][0] if np.any(symbol.taps) else None
-        rows.append(
-            plane_wave(convolution, symbol, peak)
-            if peak
-            else np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5)
-        )
-    stacked = np.stack(rows).reshape(*convolution.batch_shape, convolution.shape[-1])
+        if np.any(symbol.taps):
+            rows.append(plane_wave(convolution, symbol, first_peaks(LagGram(symbol), 1e-2)[0][0], dtype=dtype))
+        else:
+            rows.append(np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5, dtype=dtype))
+    stacked = np.stack(rows) if len(rows) > 1 else rows[0]
+    stacked = stacked.reshape(*convolution.batch_shape, convolution.shape[-1])
     return B.from_numpy(stacked, xp=convolution.xp, device=convolution.device, dtype=convolution.dtype)
 
 
