@@ -179,7 +179,7 @@ def test_supremum_in_forty_digits_is_enclosed():
 
 
 def test_number_of_certificates():
-    # The counts of the note on which this rests, on square cells, for the same kinds of kernel.
+    # What square cells with SVDs at their centres took for the same kinds of kernel.
     counts = [supremum(Symbol.from_kernel(gaussian(s, (16, 16, 3, 3))), 1e-3).evaluations for s in range(5)]
     assert max(counts) <= 483
     counts = [supremum(Symbol.from_kernel(gaussian(s, (16, 16, 3, 3))), 1e-6).evaluations for s in range(5)]
