@@ -37,7 +37,8 @@ def array_namespace(*arrays: Array, name: str = "array") -> Namespace:
         if not is_array(array):
             raise TypeError(
                 f"`{name}` must be an array of NumPy, CuPy, torch, JAX or another array-API library, "
-                f"got {type(array).__name__}; convert it first, e.g. with numpy.asarray"
+                f"got {type(array).__name__}; convert it first, e.g. with numpy.asarray, "
+                "and sparse matrices and operators of other packages with lipcore.aslinearoperator"
             )
     try:
         namespace = compat.array_namespace(*arrays)

@@ -22,8 +22,9 @@ _NOISE = 0.1
 _CYCLE = 8
 # Ritz values looked at to tell a cluster at the top from a gap.
 _CLUSTER = 12
-# An error is never estimated below this fraction of the residual.
-_RESOLUTION = 0.03
+# An error is never estimated below this fraction of the residual. A warm start lies within the cluster at the top, if
+# there is one, and hides it for longer.
+_RESOLUTION, _WARM_RESOLUTION = 0.03, 0.1
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
 # Vectors reserved at the start where memory is taken at once; the basis grows when it must.
@@ -83,7 +84,10 @@ def leading_run(
         run.expand(min(_CYCLE, maxiter - before - run.steps, capacity - run.steps))
         pairs = run.ritz(count=_CLUSTER)
         scale = 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
-        value, error = np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * scale, value_error(pairs) / 2
+        value, error = (
+            np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * scale,
+            value_error(pairs, _RESOLUTION if v0 is None else _WARM_RESOLUTION) / 2,
+        )
         if failure_probability and not before:
             eps = B.eps(side.xp, run.products.dtype)
             upper = np.maximum(_upper_bounds(pairs, overlap, eps) * scale, value)
@@ -141,13 +145,13 @@ def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array, dtyp
     return B.cast(xp.broadcast_to(v0, (*operator.batch_shape, v0.shape[-1])), dtype)
 
 
-def value_error(pairs: RitzPairs) -> np.ndarray[Any, Any]:
+def value_error(pairs: RitzPairs, resolution: float) -> np.ndarray[Any, Any]:
     r"""Estimated relative error of the largest Ritz value, per member of the batch.
 
     With the j largest Ritz values taken as one cluster of residual norm :math:`\rho_j` and distance :math:`g_j` to the
     next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never above :math:`\rho_1`). A cluster that the
-    space has not begun to resolve looks like one value, with its spread for residual; so no more than a factor of
-    thirty is ever gained on :math:`\rho_1`.
+    space has not begun to resolve looks like one value, with its spread for residual; so the estimate
+    never falls below `resolution` times :math:`\rho_1`.
     """
     theta = np.nan_to_num(pairs.theta, nan=0.0)
     top = theta[..., :1]
@@ -155,7 +159,7 @@ def value_error(pairs: RitzPairs) -> np.ndarray[Any, Any]:
     gaps = top - theta[..., 1:]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quadratic = np.where(gaps > rho[..., :-1], rho[..., :-1] ** 2 / gaps, np.inf)
-        quadratic = np.maximum(np.min(quadratic, axis=-1, initial=np.inf), _RESOLUTION * rho[..., 0])
+        quadratic = np.maximum(np.min(quadratic, axis=-1, initial=np.inf), resolution * rho[..., 0])
         error = np.minimum(rho[..., 0], quadratic)
         return np.where(top[..., 0] > 0, error / top[..., 0], 0.0)
 

@@ -123,7 +123,7 @@ def _axis_wave(convolution: Convolution, axis: int, angle: float, symbol: Symbol
     wave = np.exp(-1j * angle * block) * hit
     if window:
         wave = wave * _window(block, axis in symbol.axes, s * convolution.output_shape[1 + axis], hit, s)
-    return wave * (slot == np.arange(len(touched))[:, None])
+    return np.asarray(wave * (slot == np.arange(len(touched))[:, None]))
 
 
 def _right_vector(symbol: Symbol, peak: Peak) -> np.ndarray[Any, Any]:

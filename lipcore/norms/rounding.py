@@ -223,10 +223,7 @@ def pow_down(x: Array, p: float) -> Array:
 def _power(x: Array, p: float, *, up_: bool) -> Array:
     with np.errstate(all="ignore"):
         value = np.power(np.asarray(x, dtype=np.float64), p)
-        if up_:
-            moved = _next(value * (1 + LIBM), np.inf)
-        else:
-            moved = _clipped_down(np.minimum(value, _LARGEST) * (1 - LIBM))
+        moved = _next(value * (1 + LIBM), np.inf) if up_ else _clipped_down(np.minimum(value, _LARGEST) * (1 - LIBM))
         return from_operands(np.where(np.equal(x, 0) | np.equal(x, 1), value, moved), x)
 
 

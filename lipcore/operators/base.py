@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Mapping
-from numbers import Number
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from .. import _backend as B
 from .._typing import Array, Device, DType, Namespace, Shape
+from .arithmetic import Arithmetic
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator as ScipyLinearOperator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Apply = Callable[[Array], Array]
 
 
-class LinearOperator:
+class LinearOperator(Arithmetic):
     """A linear map known by its products with vectors, and a stack of such maps.
 
     Shaped like SciPy's class of that name (``shape``, ``matvec``, ``rmatvec``, ``@``, ``.H``, ...), without inheriting
@@ -279,29 +279,6 @@ class LinearOperator:
         y = product(xp.reshape(x, (*guard, *lead, math.prod(source))))
         return xp.reshape(y, (*y.shape[len(guard) : -1], *target))
 
-    def dot(self, x: Any) -> Any:
-        """Product with a vector (1-D), blocks, another operator, or a number."""
-        if isinstance(x, LinearOperator):
-            from .algebra import ProductOperator
-
-            return ProductOperator(self, x)
-        if _is_scalar(x):
-            from .algebra import ScaledOperator
-
-            return ScaledOperator(self, x)
-        return self.matvec(x) if B.is_array(x) and x.ndim == 1 else self.matmat(x)
-
-    def rdot(self, x: Any) -> Any:
-        """``x A`` for a vector (1-D), blocks (..., K, M), another operator, or a number."""
-        if isinstance(x, LinearOperator):
-            return x.dot(self)
-        if _is_scalar(x):
-            return self.dot(x)
-        self._checked_input(x, "x")
-        if x.ndim == 1:
-            return B.conj(self.rmatvec(B.conj(x)))
-        return B.adjoint(self.rmatmat(B.adjoint(x)))
-
     def to_dense(self) -> Array:
         """The matrix (*batch_shape, M, N); N products and all its memory."""
         return self.matmat(self.xp.eye(self.shape[-1], dtype=self.dtype, device=self.device))
@@ -311,73 +288,6 @@ class LinearOperator:
         from .interop import to_scipy
 
         return to_scipy(self)
-
-    # Algebra ---------------------------------------------------------------------------------------------------------
-
-    def adjoint(self) -> LinearOperator:
-        """The conjugate transpose ``A^H``."""
-        from .algebra import AdjointOperator
-
-        return AdjointOperator(self)
-
-    def transpose(self) -> LinearOperator:
-        """The transpose ``A^T``, not conjugated."""
-        from .algebra import TransposedOperator
-
-        return TransposedOperator(self)
-
-    @property
-    def H(self) -> LinearOperator:
-        """The conjugate transpose."""
-        return self.adjoint()
-
-    @property
-    def T(self) -> LinearOperator:
-        """The transpose."""
-        return self.transpose()
-
-    def __call__(self, x: Any) -> Any:
-        """Same as `dot`."""
-        return self.dot(x)
-
-    def __matmul__(self, x: Any) -> Any:
-        if _is_scalar(x):
-            raise ValueError("a number is no operand of @; use * instead")
-        return self.dot(x)
-
-    def __rmatmul__(self, x: Any) -> Any:
-        if _is_scalar(x):
-            raise ValueError("a number is no operand of @; use * instead")
-        return self.rdot(x)
-
-    def __mul__(self, x: Any) -> Any:
-        return self.dot(x)
-
-    def __rmul__(self, x: Any) -> Any:
-        return self.rdot(x)
-
-    def __truediv__(self, scalar: Any) -> LinearOperator:
-        if not _is_scalar(scalar):
-            raise ValueError(f"an operator is divided by a number only, got {type(scalar).__name__}")
-        divided: LinearOperator = self.dot(1.0 / scalar)
-        return divided
-
-    def __neg__(self) -> LinearOperator:
-        negated: LinearOperator = self.dot(-1)
-        return negated
-
-    def __add__(self, other: Any) -> LinearOperator:
-        from .algebra import SumOperator
-
-        return SumOperator(self, other) if isinstance(other, LinearOperator) else NotImplemented
-
-    def __sub__(self, other: Any) -> LinearOperator:
-        return self + (-other) if isinstance(other, LinearOperator) else NotImplemented
-
-    def __pow__(self, exponent: int) -> LinearOperator:
-        from .algebra import PowerOperator
-
-        return PowerOperator(self, exponent)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.shape))
@@ -392,11 +302,6 @@ def _checked_shape(shape: Any) -> Shape:
     if len(sizes) < 2 or min(sizes) < 0:
         raise ValueError(f"`shape` must be (*batch_shape, M, N) of nonnegative integers, got {shape!r}")
     return sizes
-
-
-def _is_scalar(x: Any) -> bool:
-    """A Python or NumPy number, or an array without axes."""
-    return isinstance(x, Number | np.number) or (B.is_array(x) and x.ndim == 0)
 
 
 def _default_float(xp: Namespace, device: Device) -> DType:

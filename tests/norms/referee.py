@@ -195,7 +195,7 @@ def check_vector(a: np.ndarray, rng: np.random.Generator) -> list[str]:
     """Violations of the lower bound from a vector."""
     v = rng.standard_normal(a.shape[1]) * 2.0 ** rng.choice([0, 600, -600, 300])
     bound = Fraction(norm_lower_bound(a, v))
-    exact, x = rational(a), rational((np.concatenate([v, 0 * v]) if a.dtype.kind == "c" else v)).rows[0]
+    exact, x = rational(a), rational(np.concatenate([v, 0 * v]) if a.dtype.kind == "c" else v).rows[0]
     image = [sum(map(mul, row, x)) for row in exact.rows]
     reached, length = sum(map(mul, image, image)), sum(map(mul, x, x))
     return [] if bound * bound * length * exact.factor**2 <= reached else [f"vector bound {float(bound)!r} of {v!r}"]

@@ -89,6 +89,36 @@ def _longdouble_gram(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return b.conj().T @ b
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("is_complex", [False, True])
+@pytest.mark.parametrize("entry", [0.7, 1 / 3, 0.9])
+def test_rounding_that_all_goes_one_way(entry: float, is_complex: bool, precision: str) -> None:
+    """Sums of thousands of equal squares come out too small by tens of units, which only the Gram term covers."""
+    unit = 2.0**-24 if precision == "float32" else 2.0**-53
+    value = np.float32(entry) if precision == "float32" else np.float64(entry)
+    a = np.zeros((4000, 2), dtype=np.complex128 if is_complex else np.float64)
+    a[:, 0] = value * (1 + 1j) if is_complex else value
+    square = 4000 * Fraction(float(value)) ** 2 * (2 if is_complex else 1)
+    for units in range(40):
+        theta = math.sqrt(square) * (1 - units * unit)
+        if Fraction(theta) ** 2 < square:
+            assert not norm_at_most(a, theta, precision=precision)
+    assert norm_at_most(a, math.sqrt(square) * (1 + 40000 * unit), precision=precision)
+
+
+def test_constants_are_those_of_the_analysis() -> None:
+    u = 2.0**-53
+    real, imaginary = ErrorBudget(100, 20, False), ErrorBudget(100, 20, True)
+    assert 100 * u <= real.product < 100.001 * u
+    assert 200 * math.sqrt(2) * u <= imaginary.product < 200.001 * math.sqrt(2) * u
+    assert 21 * u <= real.factorization < 21.001 * u
+    assert 42 * math.sqrt(2) * u <= imaginary.factorization < 42.001 * math.sqrt(2) * u
+    # t lies below the squared threshold by the three terms, each with its own weight
+    threshold, trace = 2.0, 5.0
+    least = real.product * trace + real.factorization * (20 * 4 - trace) + 4 * u
+    assert least <= threshold**2 - real.shift(threshold, trace) < least + 64 * u
+
+
 def test_budget_gives_up_where_nothing_can_be_said() -> None:
     hopeless = ErrorBudget(2**24, 4, False, "float32")
     assert hopeless.product == math.inf
