@@ -61,15 +61,16 @@ def convolution_bounds(convolution: Convolution, rtol: float = 1e-3, *, maxiter:
 
     Notes
     -----
-    ===========================================  ===================================================================
-    padding                                      bounds
-    ===========================================  ===================================================================
-    circular, n divides ``out gcd(s, n)``        exact: both sides from the frequencies, `rtol` always reached
-    zeros, or none                               upper from the supremum of the symbol; the norm tends to it like
-    ``1 / n^2`` reflect, replicate, other circular           the same times the norm of the padding; wide, unless
-    the kernel has its maximum away from borders any, with a side up to 1536 long             written down and
-    certified as a matrix if the above is wider than `rtol`
-    ===========================================  ===================================================================
+    ====================================  ==========================================================================
+    padding                               bounds
+    ====================================  ==========================================================================
+    circular, n divides ``out gcd(s,n)``  exact: both sides from the frequencies, `rtol` always reached
+    zeros, or none                        upper from the supremum of the symbol; the norm tends to it like ``1 / n^2``
+    reflect, replicate, other circular    the same times the norm of the padding; wide, unless the kernel has its
+                                          maximum away from borders
+    any, if the above is too wide         group by group; with a side up to 1536 long, written down and certified as
+                                          a matrix
+    ====================================  ==========================================================================
 
     Cost: a few hundred small Cholesky factorisations on the host, one product in float64 with the windowed plane
     wave at the symbol's peak, and Lanczos steps (two products each) only while that does not reach `rtol`.
@@ -122,10 +123,29 @@ def _bounds_of(convolution: Convolution, kernel: np.ndarray[Any, Any], rtol: flo
         upper, log2_upper = min(bounds.upper, wrapped.upper), min(bounds.log2_upper, wrapped.log2_upper)
         bounds = dataclasses.replace(bounds, upper=upper, log2_upper=log2_upper)
         bounds = dataclasses.replace(bounds, converged=bool(bounds.relative_width <= rtol))
-    if not bounds.converged and min(convolution.shape[-2:]) <= _WRITTEN_DOWN:
-        bounds = bounds.tightened(case.written_down(rtol))
-        bounds = dataclasses.replace(bounds, converged=bool(bounds.relative_width <= rtol))
-    return bounds
+    if bounds.converged or min(convolution.shape[-2:]) > _WRITTEN_DOWN * convolution.groups:
+        return bounds
+    one = convolution.groups == 1
+    bounds = bounds.tightened(case.written_down(rtol) if one else _by_groups(convolution, kernel, rtol, maxiter))
+    return dataclasses.replace(bounds, converged=bool(bounds.relative_width <= rtol))
+
+
+def _by_groups(convolution: Convolution, kernel: np.ndarray[Any, Any], rtol: float, maxiter: int) -> Bounds:
+    """The largest of the groups: on channels, a grouped convolution is block diagonal."""
+    per_group = (kernel.shape[1], *convolution.input_shape[1:])
+    parts = []
+    for taps in np.split(kernel, convolution.groups):
+        part = Convolution(
+            taps,
+            per_group,
+            stride=convolution.stride,
+            padding=convolution.padding,
+            dilation=convolution.dilation,
+            padding_mode=convolution.padding_mode,
+        )
+        parts.append(_bounds_of(part, taps, rtol, maxiter))
+    largest = parts[0].maximum(*parts[1:])
+    return dataclasses.replace(largest, method=f"group by group: {parts[0].method}")
 
 
 def _circular(convolution: Convolution, kernel: np.ndarray[Any, Any], rtol: float) -> Bounds:

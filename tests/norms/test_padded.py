@@ -222,3 +222,16 @@ def test_a_vector_that_attains_more_than_it_may_would_be_seen(monkeypatch):
             assert_encloses(convolution_bounds(convolution, 1e-3), exact_norm(convolution))
     finally:
         padded._WRITTEN_DOWN = limit
+
+
+def test_groups_are_written_down_one_by_one() -> None:
+    # too long for one matrix, short enough for one a group, and too small an image for the supremum
+    kernel = np.random.default_rng(5).standard_normal((24, 2, 3, 3)).astype(np.float32)
+    A = lc.Convolution(kernel, (48, 9, 9), padding=1, groups=24)
+    bounds = convolution_bounds(A, rtol=1e-6)
+    parts = [lc.Convolution(kernel[g : g + 1].astype(float), (2, 9, 9), padding=1).to_dense() for g in range(24)]
+    truth = max(np.linalg.norm(part, 2) for part in parts)
+    assert bounds.converged
+    assert bounds.kind == "rigorous"
+    assert bounds.lower <= truth * (1 + 1e-12)
+    assert truth * (1 - 1e-12) <= bounds.upper
