@@ -82,6 +82,7 @@ def lanczos_eigh(
     with B.detached(operator.xp), Watch(callback, progress, rule.maxiter, "lanczos_eigh") as watch:
         start = unit_rows(validate.start_rows(p, v0, generator, rows=b, readable=not rule.fixed))
         p.prepare(start[..., :1, :], host=not rule.fixed)
+        p.require_readable(rule.fixed)
         fresh = FreshRows(generator, start, b, xp=p.xp)
         f: BlockLanczos | GolubKahan
         if which == "SM":
@@ -93,8 +94,6 @@ def lanczos_eigh(
                 raise ValueError(f"`iterations` = {rule.iterations} steps of {b} columns cannot hold k = {k} vectors")
             outcome, reason = run_fixed(f, k, which, rule.iterations), "iterations"
         else:
-            if p.traced:
-                raise ValueError("a traced run cannot stop at a tolerance: give `iterations`, a fixed count")
             outcome = Adaptive(f, k, which, rule, watch, squared=False).run()
             reason = "converged" if outcome.reached else "maxiter"
         return extract_eigh(

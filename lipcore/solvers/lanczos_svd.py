@@ -155,8 +155,7 @@ class _Run:
         p = self.products
         start = unit_rows(self.start)
         p.prepare(start[..., :1, :], host=not self.rule.fixed)
-        if not self.rule.fixed and p.traced:
-            raise ValueError("a traced run cannot stop at a tolerance: give `iterations`, a fixed count")
+        p.require_readable(self.rule.fixed)
         if one_sided:
             return BlockLanczos(p, start, self.fresh, self.capacity, normal=True)
         return GolubKahan(p, start, self.fresh, self._left_fresh(self.block), self.capacity)

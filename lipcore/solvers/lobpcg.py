@@ -86,6 +86,7 @@ def lobpcg(
     start, locked = _blocks(operator, p, X, constraints)
     with B.detached(operator.xp), Watch(callback, progress, rule.maxiter, "lobpcg") as watch:
         p.prepare(unit_rows(start)[..., :1, :], host=not rule.fixed)
+        p.require_readable(rule.fixed)
         run = _Run(p, start, locked, _preconditioner(preconditioner), "LA" if largest else "SA")
         steps, reason = run.go(rule, watch)
         return extract_eigh(

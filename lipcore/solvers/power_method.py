@@ -86,6 +86,7 @@ def power_method(
     with B.detached(operator.xp), Watch(callback, progress, rule.maxiter, "power_method") as watch:
         start = unit_rows(validate.start_rows(p, v0, generator, rows=k, readable=not rule.fixed))
         p.prepare(start[..., :1, :], host=not rule.fixed)
+        p.require_readable(rule.fixed)
         run = _Subspace(p, start, FreshRows(generator, start, k, xp=p.xp))
         left = fresh_like(generator, start, p.sizes[0], k, xp=p.xp)
         if rule.iterations is not None:

@@ -47,10 +47,10 @@ class RowProducts:
         m, n = self.A.shape[-2:]
         return (n, m) if self.swap else (m, n)
 
-    @property
-    def traced(self) -> bool:
-        """Whether products have no readable values."""
-        return self.half is not None and B.is_traced(self.half)
+    def require_readable(self, fixed: bool) -> None:
+        """Raise, after `prepare`, where a run that is to stop at a tolerance meets products without readable values."""
+        if not fixed and self.half is not None and B.is_traced(self.half):
+            raise ValueError("a traced run cannot stop at a tolerance: give `iterations`, a fixed count")
 
     def matmat(self, V: Array) -> Array:
         """Rows ``c A v`` for the rows v of `V` (*batch_shape, b, n)."""

@@ -140,7 +140,7 @@ class Adaptive:
         if f.size < self.k + b:  # first cycle, or a large share of a small space
             steps = -(-(self.k + b + max(6, self.k // 2)) // b) - f.size // b
         else:
-            steps = max(6, f.size // (3 * b))
+            steps = max(6, f.size // (6 * b))
         if (self.claimed & ~self.done).any():
             steps = min(steps, max(2, _PROBE_STEPS // b))
         steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
