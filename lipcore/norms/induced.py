@@ -84,10 +84,10 @@ def induced_bounds(A: Any, ord: Any, *, rng: int | np.random.Generator | None = 
     >>> import lipcore as lc
     >>> from lipcore.norms.induced import induced_bounds
     >>> a = np.array([[1.0, -2.0], [3.0, 4.0]])
-    >>> print(induced_bounds(a, np.inf).upper - 7 < 1e-14, induced_bounds(a, 1).lower > 6 - 1e-14)
+    >>> print(induced_bounds(a, np.inf).upper - 7 < 1e-12, induced_bounds(a, 1).lower > 6 - 1e-12)
     True True
     >>> conv = lc.Convolution(np.ones((1, 1, 3)), (1, 5), padding=1)
-    >>> induced_bounds(conv, "fro").upper ** 2 - 13 < 1e-12
+    >>> induced_bounds(conv, "fro").upper ** 2 - 13 < 1e-9
     True
     """
     if not (ord in (1, "fro") or ord == math.inf):

@@ -103,7 +103,7 @@ def opnorm(
     >>> float(lc.opnorm(A))
     4.0
     >>> conv = lc.Convolution(np.ones((1, 1, 3)), (1, 50), padding="same")
-    >>> abs(float(lc.opnorm(conv, rng=0)) - (1 + 2 * np.cos(np.pi / 51))) < 1e-6
+    >>> bool(abs(float(lc.opnorm(conv, rng=0)) - (1 + 2 * np.cos(np.pi / 51))) < 1e-6)
     True
     """
     operator = aslinearoperator(A)
