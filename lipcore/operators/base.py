@@ -13,6 +13,7 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array, Device, DType, Namespace, Shape
 from .arithmetic import Arithmetic
+from .batching import over_batches
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator as ScipyLinearOperator
@@ -212,33 +213,18 @@ class LinearOperator(Arithmetic):
         return y if x.ndim == 2 else xp.reshape(y, (*x.shape[:-1], y.shape[-1]))
 
     def _on_blocks(self, hook: Apply, X: Array, size: int, name: str) -> Array:
-        xp = self._checked_input(X, name)
+        self._checked_input(X, name)
         if X.ndim < 2 or X.shape[-2] != size:
             raise ValueError(
                 f"`{name}` must have shape (..., {size}, K) to meet an operator {self.shape}, got {X.shape}"
             )
-        if X.shape[:-2] == self.batch_shape:
-            return self._promoted(hook, X)
         try:
-            full = np.broadcast_shapes(tuple(X.shape[:-2]), self.batch_shape)
+            np.broadcast_shapes(tuple(X.shape[:-2]), self.batch_shape)
         except ValueError:
             raise ValueError(
                 f"`{name}` of shape {X.shape} does not broadcast to the batch {self.batch_shape}"
             ) from None
-        X = xp.broadcast_to(X, (*full, *X.shape[-2:]))
-        # axes that the batch lacks, or has once, are more columns of the same operators
-        batch = (1,) * (len(full) - self.ndim + 2) + self.batch_shape
-        kept = [i for i in range(len(full)) if batch[i] == full[i]]
-        moved = [i for i in range(len(full)) if batch[i] != full[i]]
-        if not moved:
-            Y = self._promoted(hook, xp.reshape(X, (*self.batch_shape, *X.shape[-2:])))
-            return xp.reshape(Y, (*full, *Y.shape[-2:]))
-        n, lead = len(full), tuple(full[i] for i in moved)
-        order = (*kept, n, *moved, n + 1)
-        columns = math.prod(lead) * X.shape[-1]
-        Y = self._promoted(hook, xp.reshape(xp.permute_dims(X, order), (*self.batch_shape, size, columns)))
-        Y = xp.reshape(Y, (*(full[i] for i in kept), Y.shape[-2], *lead, X.shape[-1]))
-        return xp.permute_dims(Y, tuple(order.index(i) for i in range(n + 2)))
+        return over_batches(lambda block: self._promoted(hook, block), X, self.batch_shape)
 
     def _checked_input(self, x: Array, name: str) -> Namespace:
         xp = B.array_namespace(x, name=name)
