@@ -54,7 +54,8 @@ def is_sparse(thing: Any) -> bool:
     if compat.is_torch_array(thing):
         return str(thing.layout) != "torch.strided"
     stored = hasattr(thing, "nnz") or hasattr(thing, "nse")
-    return stored and hasattr(thing, "shape") and hasattr(thing, "T") and not isinstance(thing, np.ndarray)
+    # asked of the type: some properties of JAX raise when they are read
+    return stored and hasattr(thing, "shape") and hasattr(type(thing), "T") and not isinstance(thing, np.ndarray)
 
 
 def sparse_transpose(matrix: Any) -> Any:
