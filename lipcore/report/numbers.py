@@ -23,7 +23,7 @@ def outward(value: float, log2: float, *, up: bool, digits: int = 6) -> str:
     Returns
     -------
     str
-        At most `digits` + 6 characters.
+        At most `digits` + 6 characters; a power of two near and beyond the ends of the range of floats.
 
     Examples
     --------
