@@ -18,6 +18,7 @@ def convolution_supremum(
     *,
     stride: int | Sequence[int] = 1,
     groups: int = 1,
+    dilation: int | Sequence[int] = 1,
     rtol: float = 1e-6,
     max_evaluations: int | None = None,
 ) -> Bounds:
@@ -30,6 +31,8 @@ def convolution_supremum(
     stride : int or sequence of int, default 1
         Per-axis stride, also larger than the kernel.
     groups : int, default 1
+    dilation : int or sequence of int, default 1
+        Per-axis dilation. Without a stride it changes nothing; together with one it decides which taps meet.
     rtol : float, default 1e-6
         Wanted relative width. Below about 1e-9 the rounding terms of the certificates (float64) set the width.
     max_evaluations : int, optional
@@ -40,9 +43,9 @@ def convolution_supremum(
     Returns
     -------
     Bounds
-        Of kind "rigorous". `upper` bounds the norm of the convolution with this kernel, stride and groups on images
-        of **every size**, with zero padding of any amount or none, with circular padding onto its own size (where
-        the stride divides it), with any dilation, and of the transposed convolution. `lower` is approached as the
+        Of kind "rigorous". `upper` bounds the norm of the convolution with this kernel, stride, groups and dilation
+        on images of **every size**, with zero padding of any amount or none, with circular padding onto its own size
+        (where the stride divides it), and of the transposed convolution. `lower` is approached as the
         image grows, and is attained by a plane wave on the infinite lattice.
 
     Raises
@@ -76,7 +79,7 @@ def convolution_supremum(
         raise ValueError(f"rtol={rtol!r} given; expected a positive number")
     if max_evaluations is not None and max_evaluations < 1:
         raise ValueError(f"max_evaluations={max_evaluations!r} given; expected a positive integer")
-    symbol = Symbol.from_kernel(B.to_numpy(kernel), stride, groups)
+    symbol = Symbol.from_kernel(B.to_numpy(kernel), stride, groups, dilation)
     found = supremum(symbol, float(rtol), max_evaluations=max_evaluations)
     return Bounds.from_scaled(
         found.lower,

@@ -235,3 +235,14 @@ def test_groups_are_written_down_one_by_one() -> None:
     assert bounds.kind == "rigorous"
     assert bounds.lower <= truth * (1 + 1e-12)
     assert truth * (1 - 1e-12) <= bounds.upper
+
+
+def test_dilation_counts_where_there_is_a_stride() -> None:
+    # both taps of [1, 1] at distance 2 fall on even pixels: the strided outputs add neighbours, norm 2, not sqrt(2)
+    kernel = np.ones((1, 1, 2))
+    plain = convolution_supremum(kernel, stride=2)
+    dilated = convolution_supremum(kernel, stride=2, dilation=2)
+    assert plain.lower <= np.sqrt(2) <= plain.upper < 1.5
+    assert dilated.lower <= 2.0 <= dilated.upper < 2.1
+    operator = lc.Convolution(kernel, (1, 41), stride=2, dilation=2)
+    assert plain.upper < np.linalg.norm(operator.to_dense(), 2) <= dilated.upper
