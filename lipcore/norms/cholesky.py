@@ -183,7 +183,7 @@ def _chunk_on_host(stack: Array, theta: Array, slack: Array, precision: str) -> 
     frobenius = r.sqrt_up(budget.squared_frobenius(traces))
     limits = theta[todo]
     if precision == "float32":
-        limits = _less_conversion(limits, frobenius, stack, e[todo])
+        limits = less_conversion(limits, frobenius, stack, e[todo])
     simple = limits >= frobenius
     proved[todo] = simple
     limits = np.where(simple, 0.0, np.maximum(limits, 0.0))
@@ -194,7 +194,7 @@ def _chunk_on_host(stack: Array, theta: Array, slack: Array, precision: str) -> 
     return proved
 
 
-def _less_conversion(limits: Array, frobenius: Array, stack: Array, e: Array) -> Array:
+def less_conversion(limits: Array, frobenius: Array, stack: Array, e: Array) -> Array:
     """Thresholds less what rounding the entries to float32 may have changed the norm by."""
     underflow = scaling_loss(stack.shape, "float32")
     if stack.dtype.itemsize <= (8 if stack.dtype.kind == "c" else 4):

@@ -12,7 +12,7 @@ import pytest
 from _backends import Backend
 from norms.referee import main, norm_is_at_most, rational, run
 
-from lipcore.norms.cholesky import norm_at_most
+from lipcore.norms.cholesky import less_conversion, norm_at_most
 from lipcore.norms.cholesky_device import norm_at_most_on_device
 from lipcore.norms.error_budget import ErrorBudget
 from lipcore.norms.gram_certificate import GramCertificate
@@ -117,6 +117,16 @@ def test_constants_are_those_of_the_analysis() -> None:
     threshold, trace = 2.0, 5.0
     least = real.product * trace + real.factorization * (20 * 4 - trace) + 4 * u
     assert least <= threshold**2 - real.shift(threshold, trace) < least + 64 * u
+
+
+def test_entries_rounded_to_float32_are_paid_for() -> None:
+    a = np.full((3, 2), 1 + 2.0**-25)
+    limits = less_conversion(np.array([2.0]), np.array([1.5]), a[None], np.array([0]))
+    assert limits[0] <= 2.0 - 1.5 * 2.0**-24
+    exact = less_conversion(np.array([2.0]), np.array([1.5]), a[None].astype(np.float32), np.array([0]))
+    assert exact[0] == 2.0
+    scaled_down = less_conversion(np.array([2.0]), np.array([1.5]), a[None].astype(np.float32), np.array([40]))
+    assert scaled_down[0] < 2.0
 
 
 def test_budget_gives_up_where_nothing_can_be_said() -> None:

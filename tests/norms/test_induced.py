@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -197,3 +198,15 @@ def test_bad_arguments() -> None:
         induced_bounds(A, 3)
     with pytest.raises(ValueError, match="must be finite"):
         induced_bounds(np.array([[math.nan]]), 1)
+
+
+@pytest.mark.parametrize("ord", [1, math.inf])
+def test_complex_sums_against_forty_digits(ord: Any) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        a = rng.standard_normal((30, 3)) + 1j * rng.standard_normal((30, 3))
+        bounds = induced_bounds(a, ord)
+        with mpmath.workdps(40):
+            sizes = [[abs(mpmath.mpc(complex(x))) for x in row] for row in (a.T if ord == 1 else a)]
+            exact = max(mpmath.fsum(row) for row in sizes)
+            assert mpmath.mpf(bounds.lower) <= exact <= mpmath.mpf(bounds.upper)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from _backends import Backend
 
 import lipcore as lc
@@ -111,3 +112,24 @@ def test_every_library(backend: Backend) -> None:
         assert bounds.lower <= norm * (1 + 1e-6)
         assert bounds.upper >= norm * (1 - 1e-6)
         assert bounds.relative_width < 1e-6
+
+
+def test_factors_that_are_not_orthogonal_cost_width_and_no_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = scipy.linalg.qr
+
+    def stretched(*args: Any, **options: Any) -> tuple[Any, Any]:
+        q, triangle = honest(*args, **options)
+        return 1.01 * q, triangle / 1.01
+
+    def wrong(*args: Any, **options: Any) -> tuple[Any, Any]:
+        q, triangle = honest(*args, **options)
+        return q, 0.99 * triangle
+
+    operator = lc.LowRank(A[:, :3], A[:4, :3])
+    norm = np.linalg.norm(np.asarray(operator.to_dense()), 2)
+    for replacement in (stretched, wrong):
+        monkeypatch.setattr(scipy.linalg, "qr", replacement)
+        bounds = bounds_of(operator)
+        assert bounds.lower <= norm
+        assert bounds.upper >= norm
+        assert bounds.converged is False
