@@ -9,6 +9,7 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array
 from ..operators import LinearOperator
+from .orthogonalization import unit_rows
 
 # Largest exponent by which the two halves of a scaling may together move a number of that dtype.
 _EXPONENTS = {"float16": 14, "bfloat16": 120, "float32": 120, "float64": 1000, "complex64": 120, "complex128": 1000}
@@ -82,9 +83,20 @@ class RowProducts:
             return W
         if not host or B.is_traced(W):
             return None
+        if np.any(self.log2_scale > 0) and not self._set_with_probe(start, W):
+            return W
         W = self.matmat(start)
         self.check_finite(W)
         return W
+
+    def _set_with_probe(self, start: Array, W: Array) -> bool:
+        """Choose the scale again: a start from the null space makes any operator look tiny, a random one does not."""
+        self.half = self.log2_scale = None
+        shape = (*start.shape[:-2], 1, start.shape[-1])
+        random = B.random_normal(B.as_rng(0), shape, xp=self.xp, device=B.device_of(start), dtype=self.dtype)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            probed = self.matmat(unit_rows(random))
+        return self.set_scale(self.xp.concat([W, probed], axis=-2), host=True)
 
     def set_scale(self, W: Array, *, host: bool) -> bool:
         """Choose `c` from the rows ``W = A v`` of random unit rows; True where products made before must be redone.

@@ -134,3 +134,12 @@ def test_bad_arguments() -> None:
         NormalLanczos(Dense(gaussian(6, 5)), np.ones(4))
     with pytest.raises(ValueError, match="`reorthogonalize`"):
         NormalLanczos(Dense(gaussian(6, 5)), np.ones(5), reorthogonalize="some")
+
+
+@pytest.mark.parametrize(("dtype", "noise"), [(np.float32, 1e-15), (np.float64, 1e-100)])
+def test_start_in_the_null_space_does_not_set_the_scale(dtype: type, noise: float) -> None:
+    # its image is rounding noise; scaled by that, the next product would overflow
+    a = np.array([[1.0, 2.0, noise], [3.0, 4.0, 0.0]], dtype=dtype)
+    run = NormalLanczos(Dense(a), np.array([0.0, 0.0, 1.0], dtype=dtype), capacity=3)
+    run.expand(3)
+    assert np.sqrt(run.ritz().theta[0]) == pytest.approx(np.linalg.norm(a.astype(np.float64), 2), rel=1e-3)
