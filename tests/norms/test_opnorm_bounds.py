@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sparse
 from _backends import Backend
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -234,3 +235,12 @@ def test_data_that_are_not_finite_are_refused(kind: str, value: float) -> None:
 
 def test_kinds_are_those_of_the_design() -> None:
     assert KINDS == ("rigorous", "analytic", "probabilistic", "estimate")
+
+
+def test_sparse_matrices_are_rigorous_unless_entries_are_stored_in_pieces() -> None:
+    rows, columns, values = np.array([0, 0, 1]), np.array([0, 0, 2]), np.array([1.0, 2.0, 4.0])
+    pieces = sparse.coo_array((values, (rows, columns)), shape=(2, 3))
+    for matrix, kind in ((sparse.csr_array(pieces.todense()), "rigorous"), (pieces, "analytic")):
+        bounds = lc.opnorm_bounds(matrix)
+        assert bounds.kind == kind
+        assert bounds.lower <= 4.0 <= bounds.upper
