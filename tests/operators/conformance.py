@@ -154,6 +154,8 @@ class OperatorConformance:
             assert image.shape == (2, *s.batch, *A.range_shape)
             flat = s.backend.xp.reshape(image, (2, *s.batch, s.rows))
             assert_near(flat[..., None], dense, x_host[..., None], s.dtype)
+            # a stack of one must not be read as a column
+            assert A.apply(tensor[:1, ...]).shape == (1, *s.batch, *A.range_shape)
             alone = A.apply(s.backend.xp.reshape(x[(*(0,) * (x.ndim - 1), ...)], A.domain_shape))
             assert alone.shape == (*s.batch, *A.range_shape)
             back = A.apply_adjoint(s.backend.xp.reshape(y, (2, *s.batch, *A.range_shape)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 
@@ -9,10 +10,12 @@ import pytest
 
 pytest.register_assert_rewrite("operators.conformance")
 
+_tests = itertools.count(1)
 
-@pytest.fixture(autouse=True, scope="module")
+
+@pytest.fixture(autouse=True)
 def _forget_compiled() -> Iterator[None]:
-    """Each case compiles some hundred small programs, which no other file uses: gigabytes over the whole suite."""
+    """Each case compiles some hundred small programs that no other uses: gigabytes over the whole suite."""
     yield
-    if "jax" in sys.modules:
+    if next(_tests) % 50 == 0 and "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
