@@ -12,12 +12,13 @@ import copy
 import dataclasses
 import pickle
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from _pretended_gpu import pretended_gpu
+from operators.derivatives import gradients, inner, strided
 
 import lipcore as lc
 from lipcore import _backend as B
@@ -271,7 +272,7 @@ class OperatorConformance:
         for s in setups:
             X, x_host = s.draw(*s.batch, 3, s.columns)
             Y, y_host = s.draw(*s.batch, s.rows, 6)
-            strided = {key: _strided(value) for key, value in s.arrays.items()}
+            strided = {key: strided(value) for key, value in s.arrays.items()}
             if s.backend.native == "numpy":
                 for array in (X, Y, *strided.values()):
                     array.flags.writeable = False
@@ -342,7 +343,7 @@ class OperatorConformance:
 
             point = {**s.arrays, "X": X}
             direction = {key: s.backend.asarray(gaussian(s.rng, v.shape, s.name)) for key, v in point.items()}
-            slope = sum(_inner(g, direction[key]) for key, g in _gradients(loss, point, s.backend.native).items())
+            slope = sum(inner(g, direction[key]) for key, g in gradients(loss, point, s.backend.native).items())
             h = 1e-6
             ends = [loss({key: v + t * direction[key] for key, v in point.items()}) for t in (h, -h)]
             quotient = (B.to_float(ends[0]) - B.to_float(ends[1])) / (2 * h)
@@ -383,27 +384,3 @@ class OperatorConformance:
             X, Y = (pretend(*s.batch, n, 2) for n in (s.columns, s.rows))
             for result in (A.matmat(X), A.rmatmat(Y), A.T.matmat(Y), A.matmat(X[..., :0]), (A.H @ A).matvec(X[..., 0])):
                 assert result.device.type == device
-
-
-def _strided(array: Any) -> Any:
-    """The same values with gaps between them in memory."""
-    if array.ndim == 0:
-        return array
-    xp = B.array_namespace(array)
-    wide = xp.stack([array, array], axis=-1)
-    return xp.reshape(wide, (*array.shape[:-1], 2 * array.shape[-1]))[..., ::2]
-
-
-def _inner(a: Any, b: Any) -> float:
-    return float(np.sum(np.real(np.conj(B.to_numpy(a)) * B.to_numpy(b))))
-
-
-def _gradients(loss: Callable[[dict[str, Any]], Any], point: dict[str, Any], native: str) -> Iterator[Any]:
-    """Gradient with the real inner product ``Re(conj(g) d)``, as torch has it; JAX returns its conjugate."""
-    if native == "jax":
-        import jax
-
-        return {key: g.conj() for key, g in jax.grad(loss)(point).items()}
-    leaves = {key: value.clone().requires_grad_() for key, value in point.items()}
-    loss(leaves).backward()
-    return {key: leaf.grad for key, leaf in leaves.items()}
