@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from _pretended_gpu import pretended_gpu
-from operators.derivatives import gradients, inner, strided
+from operators.derivatives import gradients, inner, with_gaps
 
 import lipcore as lc
 from lipcore import _backend as B
@@ -272,7 +272,7 @@ class OperatorConformance:
         for s in setups:
             X, x_host = s.draw(*s.batch, 3, s.columns)
             Y, y_host = s.draw(*s.batch, s.rows, 6)
-            strided = {key: strided(value) for key, value in s.arrays.items()}
+            strided = {key: with_gaps(value) for key, value in s.arrays.items()}
             if s.backend.native == "numpy":
                 for array in (X, Y, *strided.values()):
                     array.flags.writeable = False

@@ -10,7 +10,7 @@ import numpy as np
 from lipcore import _backend as B
 
 
-def strided(array: Any) -> Any:
+def with_gaps(array: Any) -> Any:
     """The same values with gaps between them in memory."""
     if array.ndim == 0:
         return array
@@ -23,7 +23,7 @@ def inner(a: Any, b: Any) -> float:
     return float(np.sum(np.real(np.conj(B.to_numpy(a)) * B.to_numpy(b))))
 
 
-def gradients(loss: Callable[[dict[str, Any]], Any], point: dict[str, Any], native: str) -> Iterator[Any]:
+def gradients(loss: Callable[[dict[str, Any]], Any], point: dict[str, Any], native: str) -> dict[str, Any]:
     """Gradient with the real inner product ``Re(conj(g) d)``, as torch has it; JAX returns its conjugate."""
     if native == "jax":
         import jax
