@@ -2,8 +2,9 @@
 
 __version__ = "0.1.0"
 
-from . import norms
+from . import layers, norms
 from .frontends import ModelFormatError, load_weights
+from .layers.regions import Ball, Box
 from .norms import Bounds, NoCertificateError, condition_number, opnorm, opnorm_bounds
 from .operators import (
     BlockDiagonal,
@@ -33,9 +34,12 @@ from .solvers import (
 )
 
 __all__ = [
+    "Ball",
     "Bounds",
+    "Box",
     "NoCertificateError",
     "condition_number",
+    "layers",
     "norms",
     "opnorm",
     "opnorm_bounds",

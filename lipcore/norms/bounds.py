@@ -198,6 +198,12 @@ class Bounds:
         picked = {name: np.max(getattr(self, name), axis=axis) for name in _NUMBERS}
         return replace(self, **picked, converged=np.all(self.converged, axis=axis))
 
+    def repeated(self, batch_shape: tuple[int, ...]) -> Bounds:
+        """The same bounds for each member of a stack of `batch_shape`, to which the present shape broadcasts."""
+        names = (*_NUMBERS, "converged")
+        wide: dict[str, Any] = {name: np.broadcast_to(getattr(self, name), batch_shape) for name in names}
+        return replace(self, **wide)
+
     def maximum(self, *others: Bounds) -> Bounds:
         """Bounds of the largest of several norms, elementwise: the norm of a block-diagonal operator (ord 1, 2, inf).
 

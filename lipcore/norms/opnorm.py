@@ -20,6 +20,7 @@ from ..operators import (
 )
 from ..operators.algebra import AdjointOperator, ScaledOperator, TransposedOperator
 from ..operators.detached import DetachedOperator
+from ..operators.per_sample import Folded, PerSample
 from ..solvers.results import ConvergenceError
 from .induced_norm import induced_norm, length
 from .leading import leading_run, smaller_side
@@ -222,6 +223,19 @@ def _(operator: Identity, options: _Options) -> Array:
 def _(operator: ScaledOperator, options: _Options) -> Array:
     inner, scalar = _norm(operator.operator, options), operator.scalar
     return inner * (operator.xp.abs(scalar) if B.is_array(scalar) else abs(scalar))
+
+
+@_norm.register
+def _(operator: PerSample, options: _Options) -> Array:
+    if operator.operator.batch_shape == operator.batch_shape:
+        return _norm(operator.operator, options)
+    one = _norm(operator.operator, options._replace(v0=None))  # a start for each sample says nothing of the one norm
+    return operator.xp.broadcast_to(one, operator.batch_shape)
+
+
+@_norm.register
+def _(operator: Folded, options: _Options) -> Array:
+    return operator.xp.max(_norm(operator.operator, options._replace(v0=None)), axis=-1)
 
 
 @_norm.register(AdjointOperator)

@@ -22,6 +22,7 @@ from ..operators.algebra import (
     TransposedOperator,
 )
 from ..operators.detached import DetachedOperator
+from ..operators.per_sample import Folded, PerSample
 from . import rounding as r
 from . import scaling as s
 from .absolute_sums import vector_norm
@@ -135,6 +136,16 @@ def _(operator: ScaledOperator, child_bounds: ChildBounds, *, rtol: float = 1e-6
 @structured_bounds.register(DetachedOperator)
 def _(operator: Any, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> Bounds:
     return child_bounds(operator.operator)
+
+
+@structured_bounds.register
+def _(operator: PerSample, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> Bounds:
+    return child_bounds(operator.operator).repeated(operator.batch_shape)
+
+
+@structured_bounds.register
+def _(operator: Folded, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> Bounds:
+    return child_bounds(operator.operator).max(axis=-1)
 
 
 @structured_bounds.register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import math
 from collections.abc import Callable, Mapping
@@ -264,6 +265,15 @@ class LinearOperator(Arithmetic):
         guard = () if self.batch_shape else (1, 1)
         y = product(xp.reshape(x, (*guard, *lead, math.prod(source))))
         return xp.reshape(y, (*y.shape[len(guard) : -1], *target))
+
+    def with_shapes(self, domain_shape: Shape | None, range_shape: Shape | None) -> LinearOperator:
+        """The same operator, with other tensor shapes for `apply`; None keeps what there is."""
+        same = copy.copy(self)
+        domain, image = domain_shape or self.domain_shape, range_shape or self.range_shape
+        same._setup(
+            self.shape, dtype=self.dtype, xp=self.xp, device=self.device, domain_shape=domain, range_shape=image
+        )
+        return same
 
     def to_dense(self) -> Array:
         """The matrix (*batch_shape, M, N); N products and all its memory."""

@@ -1,0 +1,113 @@
+"""Layers that are affine maps: an operator, and an offset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _backend as B
+from .._typing import Array, Shape
+from ..norms import Bounds, opnorm_bounds
+from ..norms import rounding as r
+from ..operators import LinearOperator
+from .base import Layer, Ord, limited
+from .regions import Ball, Box, Host, Intersection, Region
+
+
+class LinearLayer(Layer):
+    r"""An affine map ``y = A x + b`` of each sample.
+
+    Notes
+    -----
+    A subclass implements
+
+    ``_operator(shape, arrays, like)``
+        the operator on a sample of `shape`, made of `arrays`, which are either those of ``_arrays()`` or copies of
+        them with other entries (absolute values, double precision on the host), or where there are none, in the
+        library, dtype and device of the array `like`;
+    ``_arrays()``
+        the arrays that make the operator, by name; none by default;
+    ``_offset(shape)``
+        `b`, broadcastable to a sample of the output, or None.
+
+    Outputs, Jacobian and constants follow; constants are `opnorm_bounds` of the operator. Intervals go through the
+    operator of absolute entries (interval arithmetic by midpoint and radius, Rump 1999), widened by the rounding of
+    sums of ``_terms(shape)`` products.
+    """
+
+    rtol = 1e-3  # relative width of the constants
+
+    def _operator(self, shape: Shape, arrays: Mapping[str, Array], like: Array) -> LinearOperator:
+        raise NotImplementedError(f"{type(self).__name__} does not implement `_operator`")
+
+    def _arrays(self) -> Mapping[str, Array]:
+        return {}
+
+    def _offset(self, shape: Shape) -> Array | None:
+        return None
+
+    def _terms(self, shape: Shape) -> int:
+        """The most products that are added up in one output."""
+        return math.prod(shape)
+
+    def operator(self, shape: Shape, like: Array | None = None) -> LinearOperator:
+        """The linear part on samples of `shape`; `like` says the library where the layer holds no array."""
+        arrays = self._arrays()
+        example = next(iter(arrays.values()), like)
+        return self._operator(tuple(shape), arrays, np.zeros(()) if example is None else example)
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """Shape of one output sample."""
+        return tuple(self.operator(input_shapes[0]).range_shape)
+
+    def _forward(self, *xs: Array) -> Array:
+        (x,) = xs
+        shape = tuple(x.shape[1:])
+        y = self.operator(shape, x).apply(x)
+        offset = self._offset(shape)
+        return y if offset is None else y + offset
+
+    def _jacobians(self, *xs: Array) -> tuple[LinearOperator, ...]:
+        (x,) = xs
+        return (self.operator(tuple(x.shape[1:]), x),)
+
+    def _constant(self, ord: Ord, region: Region | None, shape: Shape | None) -> Bounds:
+        return opnorm_bounds(self.operator(self.known_shape(shape)), ord, rtol=self.rtol)
+
+    def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:
+        (region,) = regions
+        if region is None:
+            return None
+        host = {name: np.asarray(B.to_numpy(a), dtype=np.float64) for name, a in self._arrays().items()}
+        like = np.zeros(())
+        plain = self._operator(region.shape, host, like)
+        size = self._operator(region.shape, {name: np.abs(a) for name, a in host.items()}, like)
+        middle, spread = _middle(region)
+        offset = self._offset(region.shape)
+        at = plain.apply(middle)
+        reach = size.apply(spread)
+        lost = size.apply(np.abs(middle) + spread) * r.gamma(2 * self._terms(region.shape) + 8) + 1e-300
+        shift = np.zeros(()) if offset is None else np.asarray(B.to_numpy(offset), dtype=np.float64)
+        value = at + shift
+        slack = np.nextafter((reach + lost) * (1 + 1e-15) + 4e-16 * (np.abs(value) + np.abs(shift)), np.inf)
+        box = Box(np.nextafter(value - slack, -np.inf), np.nextafter(value + slack, np.inf), kind=region.kind)
+        if not isinstance(region, Ball) or region.ord == math.inf or region.radius == 0:
+            return box
+        gain = limited(self.lipschitz(2, input_shape=region.shape), 2, regions)
+        radius = r.up(r.mul_up(gain.upper, region.spread(2)) + float(np.linalg.norm(np.ravel(lost))) * 1.0001)
+        if not math.isfinite(radius):
+            return box
+        return Intersection(box, Ball(value, radius, 2, kind=gain.kind if gain.kind in KNOWN else "analytic"))
+
+
+KNOWN = ("rigorous", "analytic")
+
+
+def _middle(region: Region) -> tuple[Host, Host]:
+    """Midpoint and radius of the intervals, the radius rounded up."""
+    middle = region.center
+    spread: Any = np.maximum(np.nextafter(region.upper - middle, np.inf), np.nextafter(middle - region.lower, np.inf))
+    return middle, np.where(region.upper == region.lower, 0.0, np.maximum(spread, 0.0))
