@@ -1,0 +1,72 @@
+"""Scaled cosine attention."""
+
+from __future__ import annotations
+
+from ..._typing import Array, Shape
+from ..base import Layer
+from .checks import check_count, check_heads, check_mask, check_positive, check_weights
+
+
+class CosineAttention(Layer):
+    r"""Scaled cosine attention: queries, keys and values are normalised, which makes it Lipschitz everywhere.
+
+    Parameters
+    ----------
+    wq, wk : array, shape (num_heads * head_dim, features)
+    wv : array, shape (num_heads * value_dim, features)
+    wo : array, shape (out_features, num_heads * value_dim), optional
+    num_heads : int
+    tau : float
+        Factor of the cosines in the softmax, positive.
+    nu : float
+        Factor of the output, positive.
+    eps : float
+        Added to the squared norms, positive.
+    causal : bool
+    mask : boolean array, optional
+        True where attention is allowed; broadcastable to (samples, num_heads, tokens, tokens).
+    block_size : int, optional
+        Queries per block; chosen from the memory that a block needs by default.
+    """
+
+    def __init__(
+        self,
+        wq: Array,
+        wk: Array,
+        wv: Array,
+        wo: Array | None = None,
+        *,
+        num_heads: int,
+        tau: float = 12.0,
+        nu: float = 1.0,
+        eps: float = 1e-6,
+        causal: bool = False,
+        mask: Array | None = None,
+        block_size: int | None = None,
+    ) -> None:
+        check_weights(wq=wq, wk=wk, wv=wv, wo=wo)
+        self.num_heads = self.num_kv_heads = check_count("num_heads", num_heads)
+        self.head_dim = check_heads("wq", wq.shape[0], self.num_heads)
+        self.value_dim = check_heads("wv", wv.shape[0], self.num_heads)
+        if tuple(wk.shape) != tuple(wq.shape):
+            raise ValueError(f"`wk` must have the shape of `wq`, {tuple(wq.shape)}, got {tuple(wk.shape)}")
+        if wv.shape[1] != wq.shape[1]:
+            raise ValueError(f"`wv` must have {wq.shape[1]} columns like `wq`, got {wv.shape[1]}")
+        if wo is not None and wo.shape[1] != wv.shape[0]:
+            raise ValueError(f"`wo` must have {wv.shape[0]} columns, got {wo.shape[1]}")
+        check_mask("mask", mask, wq, kinds="boolean")
+        self.wq, self.wk, self.wv, self.wo = wq, wk, wv, wo
+        self.tau, self.nu = check_positive("tau", tau), check_positive("nu", nu)
+        self.eps = check_positive("eps", eps)
+        self.scale = self.tau
+        self.causal, self.mask = bool(causal), mask
+        self.block_size = None if block_size is None else check_count("block_size", block_size)
+
+    @property
+    def out_features(self) -> int:
+        """Features of an output token."""
+        return int(self.wv.shape[0] if self.wo is None else self.wo.shape[0])
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """Tokens, out_features."""
+        return (input_shapes[0][0], self.out_features)
