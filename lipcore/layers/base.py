@@ -108,9 +108,9 @@ class Layer:
     def lipschitz(
         self,
         ord: Ord = 2,
-        region: Region | Sequence[Region] | None = None,
+        region: Region | Sequence[Region | None] | None = None,
         *,
-        input_shape: Shape | Sequence[Shape] | None = None,
+        input_shape: Shape | Sequence[Shape | None] | None = None,
     ) -> Bounds:
         r"""Enclosure of the best Lipschitz constant.
 
@@ -143,16 +143,16 @@ class Layer:
     def gains(
         self,
         ord: Ord = 2,
-        region: Region | Sequence[Region] | None = None,
+        region: Region | Sequence[Region | None] | None = None,
         *,
-        input_shape: Shape | Sequence[Shape] | None = None,
+        input_shape: Shape | Sequence[Shape | None] | None = None,
     ) -> tuple[Bounds, ...]:
         """Lipschitz constants with respect to each input, the others held fixed; see `lipschitz`."""
         regions, shapes = self.domain(ord, region, input_shape)
         return tuple(limited(gain, ord, regions) for gain in self._gains(ord, regions, shapes))
 
     def image(
-        self, region: Region | Sequence[Region] | None, *, input_shape: Shape | Sequence[Shape] | None = None
+        self, region: Region | Sequence[Region | None] | None, *, input_shape: Shape | Sequence[Shape | None] | None = None
     ) -> Region | None:
         """A region that holds the outputs of all inputs from `region`; None where nothing bounded is known."""
         regions, shapes = self.domain(2, region, input_shape)

@@ -197,6 +197,15 @@ class Intersection(Region):
         norms = [region.token_norms(ord) for region in self.regions]
         return np.minimum(np.min(norms, axis=0), super().token_norms(ord))
 
+    def spread(self, ord: int | float | str = 2) -> float:
+        """The least that the regions say: their own reach, and the way from their centre to this one."""
+        own = super().spread(ord)
+        middle = self.center
+        ways = [(region, np.abs(region.center - middle)) for region in self.regions]
+        shifts = [float(np.max(norms_up(r.up(way), ord), initial=0.0)) for _, way in ways]
+        reaches = [r.add_up(region.spread(ord), shift) for (region, _), shift in zip(ways, shifts, strict=True)]
+        return float(min([own, *reaches]))
+
 
 def host_array(x: Array, name: str, *, finite: bool = True) -> Host:
     """`x` as a float64 array on the host, checked."""
