@@ -35,9 +35,11 @@ from ..operators.algebra import (
     TransposedOperator,
 )
 from ..operators.detached import DetachedOperator
+from ..operators.repeated import Repeated
 from . import rounding as r
 from .absolute_sums import matrix_norm, vector_norm
 from .bounds import Bounds
+from .index_maps import INDEX_MAPS, index_map_bounds
 from .induced_convolution import convolution_norm
 from .low_rank_sums import low_rank_norm, sparse_norm
 from .one_norm_estimate import one_norm_estimate
@@ -221,6 +223,24 @@ def _(operator: Any, ord: Any, rng: Any) -> Bounds:
 @_bounds.register
 def _(operator: Kronecker, ord: Any, rng: Any) -> Bounds:
     return induced_bounds(operator.a, ord, rng=rng) * induced_bounds(operator.b, ord, rng=rng)
+
+
+@_bounds.register
+def _(operator: Repeated, ord: Any, rng: Any) -> Bounds:
+    first = induced_bounds(operator.operator, ord, rng=rng)
+    if ord != "fro":
+        return first
+    times = float(math.prod(operator.lead))
+    return first * Bounds(r.sqrt_down(times), r.sqrt_up(times), "rigorous", ord="fro")
+
+
+def _index_map(operator: Any, ord: Any, rng: Any) -> Bounds:
+    bounds: Bounds = index_map_bounds(operator, ord, 1e-6)
+    return bounds
+
+
+for _kind in INDEX_MAPS:
+    _bounds.register(_kind, _index_map)
 
 
 @_bounds.register

@@ -23,6 +23,7 @@ from ..operators.algebra import (
 )
 from ..operators.detached import DetachedOperator
 from ..operators.per_sample import Folded, PerSample
+from ..operators.repeated import Repeated
 from . import rounding as r
 from . import scaling as s
 from .absolute_sums import vector_norm
@@ -30,6 +31,7 @@ from .bounds import Bounds
 from .cholesky import check_finite, working_copy
 from .dense import dense_bounds
 from .error_budget import ErrorBudget
+from .index_maps import INDEX_MAPS, index_map_bounds
 from .low_rank_sums import flat_stack
 
 __all__ = ["structured_bounds"]
@@ -64,6 +66,7 @@ def structured_bounds(operator: LinearOperator, child_bounds: ChildBounds, *, rt
     block diagonal              the largest of the blocks
     stacked, side by side       at least the largest, at most the root of the sum of squares
     Kronecker                   the product
+    padding, selection, ...     see `lipcore.norms.index_maps`
     scaled, adjoint, transpose  the scalar's size times the norm; the norm
     low rank, ``u v^H``         ``||R_u R_v^H||`` of the triangular factors, ``u = Q_u R_u``; the distance of Q from
                                 orthogonality and the residual of the factorisation are bounded
@@ -146,6 +149,19 @@ def _(operator: PerSample, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> 
 @structured_bounds.register
 def _(operator: Folded, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> Bounds:
     return child_bounds(operator.operator).max(axis=-1)
+
+
+@structured_bounds.register
+def _(operator: Repeated, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> Bounds:
+    return child_bounds(operator.operator) if operator.shape[-1] else _zero(operator)
+
+
+def _index_map(operator: Any, child_bounds: ChildBounds, *, rtol: float = 1e-6) -> Bounds | None:
+    return index_map_bounds(operator, 2, rtol)
+
+
+for _kind in INDEX_MAPS:
+    structured_bounds.register(_kind, _index_map)
 
 
 @structured_bounds.register
