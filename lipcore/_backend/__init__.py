@@ -41,6 +41,7 @@ from .namespace import (
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
 from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
+from .scatter import scatter_add
 
 __all__ = [
     "PADDING_MODES",
@@ -89,6 +90,7 @@ __all__ = [
     "pad_adjoint",
     "random_normal",
     "real_dtype",
+    "scatter_add",
     "set_rows",
     "sparse_transpose",
     "standard_namespace",
