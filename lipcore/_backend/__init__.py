@@ -41,6 +41,7 @@ from .namespace import (
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
 from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
+from .special import erf, erfc
 from .scatter import scatter_add
 
 __all__ = [
@@ -63,6 +64,8 @@ __all__ = [
     "dtype_named",
     "empty_rows",
     "eps",
+    "erf",
+    "erfc",
     "foreign_namespace",
     "fori_loop",
     "from_numpy",

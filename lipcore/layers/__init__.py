@@ -1,7 +1,95 @@
 """Layers: forward map, Jacobian at a point as an operator, and Lipschitz constants."""
 
+from .activations import (
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Abs,
+    Arctan,
+    Exp,
+    Hardshrink,
+    HardSigmoid,
+    HardSwish,
+    Hardtanh,
+    Identity,
+    LeakyReLU,
+    LogSigmoid,
+    Mish,
+    PReLU,
+    QuickGELU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Sin,
+    Snake,
+    Softplus,
+    Softshrink,
+    Softsign,
+    SquaredReLU,
+    Swish,
+    Tanh,
+    TanhExp,
+    Tanhshrink,
+    Threshold,
+)
+from .add import Add
 from .base import Layer, UnboundedError
+from .concatenate import Concatenate
+from .elementwise import Elementwise
 from .linear import LinearLayer
+from .multiply import Multiply
+from .parallel import Parallel
 from .regions import Ball, Box, Intersection, Region
+from .residual import Residual
+from .sequential import Sequential
 
-__all__ = ["Ball", "Box", "Intersection", "Layer", "LinearLayer", "Region", "UnboundedError"]
+__all__ = [
+    "Abs",
+    "Add",
+    "Arctan",
+    "Ball",
+    "Box",
+    "CELU",
+    "Concatenate",
+    "ELU",
+    "Elementwise",
+    "Exp",
+    "GELU",
+    "HardSigmoid",
+    "HardSwish",
+    "Hardshrink",
+    "Hardtanh",
+    "Identity",
+    "Intersection",
+    "Layer",
+    "LeakyReLU",
+    "LinearLayer",
+    "LogSigmoid",
+    "Mish",
+    "Multiply",
+    "PReLU",
+    "Parallel",
+    "QuickGELU",
+    "ReLU",
+    "ReLU6",
+    "Region",
+    "Residual",
+    "SELU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Sin",
+    "Snake",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "SquaredReLU",
+    "Swish",
+    "Tanh",
+    "TanhExp",
+    "Tanhshrink",
+    "Threshold",
+    "UnboundedError",
+]
