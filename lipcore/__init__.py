@@ -7,6 +7,7 @@ from .frontends import ModelFormatError, load_weights
 from .layers.regions import Ball, Box
 from .norms import Bounds, NoCertificateError, condition_number, opnorm, opnorm_bounds
 from .operators import (
+    AttentionJacobian,
     BlockDiagonal,
     Convolution,
     ConvolutionTranspose,
@@ -43,6 +44,7 @@ __all__ = [
     "norms",
     "opnorm",
     "opnorm_bounds",
+    "AttentionJacobian",
     "BlockDiagonal",
     "Convolution",
     "ConvolutionTranspose",

@@ -38,6 +38,7 @@ from .namespace import (
     numpy_dtype,
     real_dtype,
 )
+from .overwrite import overwrite
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
 from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
@@ -89,6 +90,7 @@ __all__ = [
     "matmul",
     "memory_is_lazy",
     "numpy_dtype",
+    "overwrite",
     "pad",
     "pad_adjoint",
     "random_normal",

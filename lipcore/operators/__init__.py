@@ -1,5 +1,6 @@
 """Linear operators: maps known by their products."""
 
+from .attention import AttentionJacobian
 from .base import LinearOperator
 from .block_diagonal import BlockDiagonal
 from .checks import check_adjoint
@@ -15,6 +16,7 @@ from .low_rank import LowRank
 from .stack import HStack, VStack
 
 __all__ = [
+    "AttentionJacobian",
     "BlockDiagonal",
     "Convolution",
     "ConvolutionTranspose",
