@@ -42,14 +42,16 @@ from .overwrite import overwrite
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
 from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
-from .special import erf, erfc
 from .scatter import scatter_add
+from .special import erf, erfc
+from .threads import beside, lapack, map_in_threads, one_blas_thread
 
 __all__ = [
     "PADDING_MODES",
     "adjoint",
     "array_namespace",
     "as_rng",
+    "beside",
     "cast",
     "check_pads",
     "cholesky",
@@ -86,10 +88,13 @@ __all__ = [
     "is_sparse",
     "is_torch",
     "is_traced",
+    "lapack",
     "linearize",
+    "map_in_threads",
     "matmul",
     "memory_is_lazy",
     "numpy_dtype",
+    "one_blas_thread",
     "overwrite",
     "pad",
     "pad_adjoint",

@@ -59,13 +59,17 @@ def to_float(x: Array | float) -> float:
     return float(to_numpy(x).real)
 
 
-def from_numpy(a: np.ndarray[Any, Any], *, xp: Namespace, device: Any = None, dtype: Any = None) -> Array:
-    """Host array as an array of `xp` on `device`."""
+def from_numpy(
+    a: np.ndarray[Any, Any], *, xp: Namespace, device: Any = None, dtype: Any = None, shared: bool = False
+) -> Array:
+    """Host array as an array of `xp` on `device`; `shared` memory where nobody else will write to `a`."""
     if is_numpy(xp):
         return np.asarray(a, dtype=dtype)
     if is_torch(xp):
         import torch
 
+        if shared and a.flags.writeable:
+            return torch.from_numpy(a).to(dtype=dtype, device=device)
         # torch would otherwise share NumPy's memory, read-only arrays included
         return torch.tensor(a, dtype=dtype, device=device)
     name = dtype_name(a.dtype) if dtype is None else dtype_name(dtype)

@@ -29,4 +29,4 @@ def random_normal(
     values = rng.standard_normal(shape, dtype=draw)
     if is_complex(xp, dtype):
         values = values + 1j * rng.standard_normal(shape, dtype=draw)
-    return from_numpy(values, xp=xp, device=device, dtype=dtype)
+    return from_numpy(values, xp=xp, device=device, dtype=dtype, shared=True)

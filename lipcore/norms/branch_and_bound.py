@@ -37,6 +37,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .. import _backend as B
 from .cells import Cells, cover
 from .lag_gram import LagGram
 from .peaks import Peak, polish, separated
@@ -68,6 +69,7 @@ class Supremum:
     converged: bool = True
 
 
+@B.one_blas_thread()
 def supremum(
     symbol: Symbol,
     rtol: float = 1e-6,
@@ -148,6 +150,7 @@ def supremum(
     )
 
 
+@B.one_blas_thread()
 def first_peaks(gram: LagGram, rtol: float, count: int = 5) -> tuple[list[Peak], float]:
     """Polished maximisers from a coarse grid, largest first, and the median of the grid's norms over the largest.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import _backend as B
 from .branch_and_bound import Supremum, first_peaks, level_above, supremum
 from .lag_gram import LagGram
 from .peaks import Peak, top_vector
@@ -81,6 +82,7 @@ def blocks_of(counts: np.ndarray, size: np.ndarray, groups: int, *, half: bool) 
     return Blocks(np.tile(first, (groups, 1)), np.tile(last, (groups, 1)), np.repeat(np.arange(groups), len(first)))
 
 
+@B.one_blas_thread()
 def grid_maximum(
     symbol: Symbol, counts: tuple[int, ...], rtol: float = 1e-6, *, max_evaluations: int = 10**6
 ) -> Supremum:

@@ -26,7 +26,7 @@ __all__ = ["ImageCase", "like", "padding_norm"]
 # Lanczos steps per look at the Ritz values.
 _CYCLE = 4
 # Longer vectors are not reorthogonalised: the whole basis would be read twice a step, for runs of a few steps.
-_REORTHOGONALIZED_BYTES = 1 << 20
+_REORTHOGONALIZED_BYTES = 1 << 17
 
 
 def padding_norm(convolution: Convolution) -> float:
@@ -137,7 +137,7 @@ class ImageCase:
     def _share(self) -> float:
         """Part of rtol that Lanczos leaves to the gap: small where steps are cheap beside certificates."""
         step = 4.0 * self.kernel.size * math.prod(self.convolution.output_shape[1:])
-        return 0.25 if 300 * 6.0 * self.symbol.taps.shape[3] ** 3 > 10 * step else 0.6
+        return 0.4 if 300 * 6.0 * self.symbol.taps.shape[3] ** 3 > 10 * step else 0.6
 
     def _lanczos(self, waves: np.ndarray, wanted: float, rtol: float, maxiter: int) -> tuple[np.ndarray[Any, Any], int]:
         """Host vector after Lanczos steps on the operator itself from the waves, and the products spent."""

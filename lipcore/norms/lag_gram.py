@@ -9,8 +9,8 @@ cost, so that a certificate costs little more than its Cholesky factorisation.
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg.lapack
 
+from .. import _backend as B
 from .peaks import largest_pairs
 from .rounding import UNIT, gamma
 from .symbol import Symbol
@@ -65,6 +65,7 @@ class LagGram:
     array([ True, False])
     """
 
+    @B.one_blas_thread()
     def __init__(self, symbol: Symbol) -> None:
         self.symbol = symbol
         self.evaluations = 0
@@ -147,6 +148,7 @@ class LagGram:
         parts = flat.view(np.complex64 if precision == "float32" else np.complex128)
         return np.asarray(parts.reshape(-1, self.size, self.size))
 
+    @B.one_blas_thread()
     def at_most(
         self, groups: np.ndarray, angles: np.ndarray, squares: np.ndarray, precision: str = "float64"
     ) -> np.ndarray:
@@ -171,10 +173,14 @@ class LagGram:
         relative, absolute = self.slack(precision, float(np.max(np.abs(angles), initial=0.0)))
         levels = (squares * (1 - 1e-14) - absolute[groups]) / (1 + relative) * (1 - 1e-14)
         diagonal = np.arange(self.size)
-        for chunk in self.chunks(groups):
+        self.table(precision)  # made once, before threads ask for it
+
+        def prove(chunk: np.ndarray) -> None:
             matrices = self.negative(groups[chunk], angles[chunk], precision)
             matrices[:, diagonal, diagonal] += levels[chunk, None].astype(matrices.real.dtype)
             proved[chunk] = _positive_definite(matrices) & (levels[chunk] > 0)
+
+        B.map_in_threads(prove, self.chunks(groups))
         return proved
 
     def top(self, groups: np.ndarray, angles: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -223,6 +229,11 @@ def _positive_definite(matrices: np.ndarray) -> np.ndarray:
     """Whether floating-point Cholesky succeeds on each Hermitian matrix; overwrites them."""
     if matrices.shape[1] == 1:
         return np.asarray(matrices[:, 0, 0].real > 0)
-    factor = scipy.linalg.lapack.cpotrf if matrices.dtype == np.complex64 else scipy.linalg.lapack.zpotrf
-    # A row-major matrix read column by column is its transpose, Hermitian too: no copy is made, none is cleared.
-    return np.array([factor(a.T, lower=0, overwrite_a=1, clean=0)[1] == 0 for a in matrices], dtype=bool)
+    factor = B.lapack("cpotrf" if matrices.dtype == np.complex64 else "zpotrf", 5)
+    size, info, upper = np.array(matrices.shape[1], dtype=np.intc), np.zeros(1, dtype=np.intc), np.array(b"U")
+    proved = np.empty(len(matrices), dtype=bool)
+    for i, a in enumerate(matrices):
+        # A row-major matrix read column by column is its transpose, Hermitian too: no copy is made.
+        factor(upper.ctypes.data, size.ctypes.data, a.ctypes.data, size.ctypes.data, info.ctypes.data)
+        proved[i] = info[0] == 0
+    return proved

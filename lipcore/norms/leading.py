@@ -31,7 +31,7 @@ _BASIS_BYTES = 2 << 30
 _RESERVED = 40
 # Longer vectors than this are not reorthogonalised: reading the whole basis twice a step would cost more than the
 # operator. Neither the value nor the upper bound needs orthogonality, only the short recurrence.
-_REORTHOGONALIZED_BYTES = 1 << 20
+_REORTHOGONALIZED_BYTES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _start(
     """Start vectors (*batch, n) and what is claimed of their overlap with the leading ones."""
     xp, n, batch = side.xp, side.shape[-1], side.batch_shape
     is_complex = B.is_complex(xp, side.dtype)
-    noise = B.random_normal(rng, (*batch, n), xp=xp, device=side.device, dtype=side.dtype)
+    noise = _noise(side, rng, plain=v0 is None or probability > 0)
     if v0 is None:
         overlap = start_overlap(n, probability, is_complex=is_complex) if probability else 1.0
         return noise, np.full(batch, overlap)
@@ -130,6 +130,20 @@ def _start(
         return start, np.ones(batch)
     norms = B.to_numpy(xp.linalg.vector_norm(start, axis=-1)).astype(np.float64)
     return start, deviation * noise_overlap(probability, is_complex=is_complex) / (norms * (1 + 1e-5))
+
+
+def _noise(side: LinearOperator, rng: np.random.Generator, *, plain: bool) -> Array:
+    """Random vectors (*batch, n): Gaussian where a claim rests on them, else of as many draws as two sides of a square.
+
+    Beside a warm start, and without a claim, products of two short Gaussian vectors serve as well: they have no
+    symmetry that an operator could share, and drawing millions of numbers takes as long as several steps.
+    """
+    batch, n, home = side.batch_shape, side.shape[-1], {"xp": side.xp, "device": side.device, "dtype": side.dtype}
+    edge = math.isqrt(n)
+    if plain or n < 1 << 16:
+        return B.random_normal(rng, (*batch, n), **home)
+    rows, columns = (B.random_normal(rng, (*batch, length), **home) for length in (-(-n // edge), edge))
+    return side.xp.reshape(rows[..., :, None] * columns[..., None, :], (*batch, -1))[..., :n]
 
 
 def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array, dtype: Any) -> Array:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _backend as B
 from ..operators.convolution import Convolution
 from ..operators.convolution_transpose import ConvolutionTranspose
 from . import rounding as r
@@ -88,9 +89,10 @@ def convolution_bounds(convolution: Convolution, rtol: float = 1e-3, *, maxiter:
     if not rtol > 0:
         raise ValueError(f"`rtol` must be positive, got {rtol!r}")
     parts = []
-    for index, kernel in enumerate(host_kernels(convolution)):
-        member = convolution if not convolution.batch_shape else _member(convolution, index)
-        parts.append(_bounds_of(member, kernel, rtol, maxiter))
+    with B.beside(convolution.xp):
+        for index, kernel in enumerate(host_kernels(convolution)):
+            member = convolution if not convolution.batch_shape else _member(convolution, index)
+            parts.append(_bounds_of(member, kernel, rtol, maxiter))
     if not convolution.batch_shape:
         return parts[0]
     fields: dict[str, Any] = {

@@ -144,16 +144,18 @@ def _window(block: np.ndarray, active: bool, reach: int, hit: np.ndarray, stride
     return np.where(np.any(whole), whole, True).astype(np.float64)
 
 
+def _start(convolution: Convolution, kernel: np.ndarray[Any, Any], dtype: str) -> np.ndarray[Any, Any]:
+    symbol = symbol_of(convolution, kernel)
+    if not np.any(symbol.taps):
+        return np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5, dtype=dtype)
+    return plane_wave(convolution, symbol, first_peaks(LagGram(symbol), 1e-2, count=2)[0][0], dtype=dtype)
+
+
 def _stacked_starts(convolution: Convolution) -> Array:
     """One start per member of a batch, ``(*batch_shape, N)``."""
     dtype = B.dtype_name(B.compute_dtype(convolution.xp, B.real_dtype(convolution.xp, convolution.dtype)))
-    rows = []
-    for kernel in host_kernels(convolution):
-        symbol = symbol_of(convolution, kernel)
-        if np.any(symbol.taps):
-            rows.append(plane_wave(convolution, symbol, first_peaks(LagGram(symbol), 1e-2)[0][0], dtype=dtype))
-        else:
-            rows.append(np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5, dtype=dtype))
+    with B.beside(convolution.xp):
+        rows = [_start(convolution, kernel, dtype) for kernel in host_kernels(convolution)]
     stacked = np.stack(rows) if len(rows) > 1 else rows[0]
     stacked = stacked.reshape(*convolution.batch_shape, convolution.shape[-1])
     return B.from_numpy(stacked, xp=convolution.xp, device=convolution.device, dtype=convolution.dtype)

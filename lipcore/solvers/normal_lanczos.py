@@ -10,7 +10,7 @@ import scipy.linalg
 from .. import _backend as B
 from .._typing import Array
 from ..operators import LinearOperator
-from .orthogonalization import BREAKDOWN, combine, inner, reciprocal, unit_rows
+from .orthogonalization import BREAKDOWN, combine, inner, norms, reciprocal, unit_rows
 from .scaling import RowProducts
 
 
@@ -252,7 +252,9 @@ class NormalLanczos:
         host = y[..., None] if single else y
         c = B.from_numpy(host, xp=xp, device=B.device_of(self._V), dtype=self.products.dtype)
         with B.detached(xp):
-            rows = unit_rows(combine(c, self._V[..., :k, :]))
+            rows = combine(c, self._V[..., :k, :])
+            size = norms(rows)
+            rows = rows * B.cast(reciprocal(size, size > 0), rows.dtype)
         return rows[..., 0, :] if single else rows
 
 

@@ -1,0 +1,113 @@
+"""Threads of many small factorisations on the host: one in each BLAS call, several calls at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from .._typing import Namespace
+from .namespace import is_numpy
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Context in which OpenBLAS, where NumPy and SciPy use it, runs in the calling thread alone.
+
+    A Cholesky factorisation of 64 columns takes less time than waking a second thread for it, and NumPy and SciPy each
+    bring a pool of their own, whose idle threads spin on the cores of the other: a loop over such matrices is up to
+    five times slower with threads than without. OpenBLAS has one setting for the whole process, so meanwhile others
+    run in one thread too; it is restored when the last context is left. Nothing happens with another BLAS.
+    """
+    with _lock:
+        _state.depth += 1
+        if _state.depth == 1:
+            _state.before = [(put, get()) for put, get in _pools()]
+            for put, _ in _state.before:
+                put(1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _state.depth -= 1
+            if _state.depth == 0:
+                for put, count in _state.before:
+                    put(count)
+
+
+def beside(xp: Namespace) -> contextlib.AbstractContextManager[None]:
+    """Context for work on the host in between products of another library: `one_blas_thread` unless that is NumPy.
+
+    After a call in several threads OpenBLAS's idle threads keep looking for work for a tenth of a second, on the cores
+    that the other library's threads need: products of torch took two to four times as long.
+    """
+    return contextlib.nullcontext() if is_numpy(xp) else one_blas_thread()
+
+
+def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """``[function(i) for i in items]``, in as many threads as OpenBLAS had when `one_blas_thread` was entered.
+
+    To be used inside that context, for functions that spend their time in NumPy or in `lapack` calls, which both
+    release the interpreter's lock.
+    """
+    count = min(max((threads for _, threads in _state.before), default=1), len(items))
+    if count <= 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(function, items))
+
+
+@functools.cache
+def lapack(name: str, arguments: int) -> Callable[..., None]:
+    """A LAPACK routine of SciPy's build by its Fortran name, called without the interpreter's lock.
+
+    All `arguments` are pointers. SciPy's own wrappers hold the lock, so that threads would wait for each other.
+    """
+    from scipy.linalg import cython_lapack
+
+    capsule = cython_lapack.__pyx_capi__[name]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    address = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
+
+
+class _State:
+    depth = 0
+    before: list[tuple[Callable[[int], Any], int]] = []  # noqa: RUF012
+
+
+_state, _lock = _State(), threading.RLock()
+
+
+@functools.cache
+def _pools() -> list[tuple[Callable[[int], Any], Callable[[], int]]]:
+    """Setter and getter of the number of threads of each OpenBLAS that NumPy and SciPy are linked with."""
+    import numpy.linalg._umath_linalg as of_numpy
+    import scipy.linalg._fblas as of_scipy
+
+    pools = {}
+    for module in (of_numpy, of_scipy):
+        try:
+            library = ctypes.CDLL(module.__file__)
+        except OSError:
+            continue
+        for name in _NAMES:
+            put = getattr(library, name.format("set_num_threads"), None)
+            get = getattr(library, name.format("get_num_threads"), None)
+            if put is not None and get is not None:
+                put.argtypes, put.restype, get.restype = [ctypes.c_int], None, ctypes.c_int
+                pools[ctypes.cast(put, ctypes.c_void_p).value] = (put, get)
+                break
+    return list(pools.values())
