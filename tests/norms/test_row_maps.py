@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+import lipcore as lc
+from lipcore.norms.row_maps import softmax_norm
+from lipcore.operators.row_maps import LogSoftmaxJacobian, LogSumExpJacobian, SoftmaxJacobian
+
+KINDS = [SoftmaxJacobian, LogSoftmaxJacobian, LogSumExpJacobian]
+
+
+def probabilities(rng, shape, scale):
+    x = scale * rng.standard_normal(shape)
+    p = np.exp(x - x.max(axis=-2, keepdims=True))
+    return p / p.sum(axis=-2, keepdims=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ord", [1, 2, math.inf, "fro"])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_norms_enclose_those_of_the_dense_matrix(kind, ord, n):
+    rng = np.random.default_rng(n)
+    for scale in (0.0, 0.3, 3.0, 40.0):
+        p = probabilities(rng, (4, 3, n, 2), scale)
+        J = kind(p)
+        bounds = lc.opnorm_bounds(J, ord)
+        exact = np.linalg.norm(J.to_dense(), ord if ord != "fro" else "fro", axis=(-2, -1))
+        assert bounds.lower.shape == (4,)
+        assert np.all(bounds.lower <= exact * (1 + 1e-12) + 1e-15)
+        assert np.all(exact <= bounds.upper * (1 + 1e-12) + 1e-15)
+        assert np.all(bounds.upper - bounds.lower <= 1e-12 * n)
+        if n > 1:  # below, the written down zero is narrower
+            assert bounds.kind == ("analytic" if ord == "fro" else "rigorous")
+
+
+@pytest.mark.parametrize(
+    "row", [[0.5, 0.5], [1.0, 0.0, 0.0], [0.25] * 4, [0.7, 0.2, 0.1], [1.0, 1e-20], [0.4, 0.4, 0.2]]
+)
+def test_secular_equation_at_high_precision(row):
+    """Eigenvalues of the matrix of the stored numbers, in 60 digits."""
+    lower, upper = softmax_norm(np.array(row))
+    with mpmath.workdps(60):
+        p = mpmath.matrix([mpmath.mpf(x) for x in row])
+        values = mpmath.eigsy(mpmath.diag(list(p)) - p * p.T, eigvals_only=True)
+        exact = max(abs(x) for x in values)
+        assert lower <= exact + mpmath.mpf(10) ** -40
+        assert exact <= upper + mpmath.mpf(10) ** -40
+    assert upper - lower < 1e-14
+
+
+def test_secular_equation_without_a_norm_of_one():
+    """Numbers that do not add up to one exactly, as stored ones do not."""
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        p = probabilities(rng, (6, 1), 2.0)[:, 0] * (1 + 1e-6 * rng.standard_normal())
+        lower, upper = softmax_norm(p)
+        exact = np.linalg.norm(np.diag(p) - np.outer(p, p), 2)
+        assert lower - 1e-15 <= exact <= upper + 1e-15
+
+
+def test_a_single_operator_gives_floats():
+    bounds = lc.opnorm_bounds(SoftmaxJacobian(np.array([0.5, 0.5]).reshape(1, 2, 1)))
+    assert type(bounds.lower) is float
+    assert bounds.lower <= 0.5 <= bounds.upper
