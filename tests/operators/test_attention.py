@@ -92,7 +92,7 @@ CASES = [
     case("heads", "heads", jax=True, scale=1.5),
     case("cross, wrt kv", "cross", wrt="vk"),
     case("broadcast", "broadcast", wrt="qk"),
-    case("causal in blocks", "long", jax=True, causal=True, block_size=2),
+    case("causal in blocks", "long", jax=True, causal=True, block_size=4),
     case("masked row", "single", mask=MASK),
     case("bias and cap", "heads", bias=BIAS, softcap=0.8, wrt="q"),
     case("cap in blocks", "tall", softcap=0.8, block_size=3),
@@ -259,7 +259,7 @@ def test_compiled_program_does_not_grow_with_the_blocks(backend):
             J = lc.AttentionJacobian(q, k, v, block_size=16, causal=True)
             return J.rmatvec(J.matvec(x))
 
-        return len(str(jax.make_jaxpr(normal)(*shapes)).splitlines())
+        return str(jax.make_jaxpr(normal)(*shapes)).count(" = ")
 
     assert size(16 * 1000 + 1) == size(16 * 10 + 1)
     rng = np.random.default_rng(10)
