@@ -34,62 +34,102 @@ from .activations import (
     Tanhshrink,
     Threshold,
 )
+from .adaptive_avg_pool import AdaptiveAvgPool
+from .adaptive_max_pool import AdaptiveMaxPool
 from .add import Add
+from .avg_pool import AvgPool
 from .base import Layer, UnboundedError
 from .concatenate import Concatenate
+from .convolution import Convolution
+from .convolution_transpose import ConvolutionTranspose
+from .dense import Dense
 from .elementwise import Elementwise
+from .global_avg_pool import GlobalAvgPool
+from .global_max_pool import GlobalMaxPool
+from .l2_pool import L2NormPool
 from .linear import LinearLayer
+from .log_softmax import LogSoftmax, LogSumExp
+from .max_pool import MaxPool
 from .multiply import Multiply
+from .pad import Pad
 from .parallel import Parallel
+from .pixel_shuffle import PixelShuffle, PixelUnshuffle
 from .regions import Ball, Box, Intersection, Region
+from .reshape import Flatten, Permute, Reshape
 from .residual import Residual
 from .sequential import Sequential
+from .slicing import Crop, Slice, Subsample
+from .softmax import Softmax
+from .upsample import Upsample
 
 __all__ = [
     "Abs",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Add",
     "Arctan",
+    "AvgPool",
     "Ball",
     "Box",
     "CELU",
     "Concatenate",
+    "Convolution",
+    "ConvolutionTranspose",
+    "Crop",
+    "Dense",
     "ELU",
     "Elementwise",
     "Exp",
+    "Flatten",
     "GELU",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "HardSigmoid",
     "HardSwish",
     "Hardshrink",
     "Hardtanh",
     "Identity",
     "Intersection",
+    "L2NormPool",
     "Layer",
     "LeakyReLU",
     "LinearLayer",
     "LogSigmoid",
+    "LogSoftmax",
+    "LogSumExp",
+    "MaxPool",
     "Mish",
     "Multiply",
     "PReLU",
+    "Pad",
     "Parallel",
+    "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "QuickGELU",
     "ReLU",
     "ReLU6",
     "Region",
+    "Reshape",
     "Residual",
     "SELU",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Sin",
+    "Slice",
     "Snake",
+    "Softmax",
     "Softplus",
     "Softshrink",
     "Softsign",
     "SquaredReLU",
+    "Subsample",
     "Swish",
     "Tanh",
     "TanhExp",
     "Tanhshrink",
     "Threshold",
     "UnboundedError",
+    "Upsample",
 ]

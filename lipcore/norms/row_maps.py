@@ -23,12 +23,12 @@ _STEPS = 80  # of bisection: more than the bits of a double
 
 
 def softmax_norm(p: Rows) -> tuple[Rows, Rows]:
-    r"""Bounds of the 2-norm of :math:`\mathrm{diag}(p) - p p^T` for the rows p (..., n).
+    r"""Bounds of the 2-norm of :math:`s\, \mathrm{diag}(p) - p p^T` for the rows p (..., n) of sum s.
 
     Parameters
     ----------
     p : ndarray of float64, shape (..., n)
-        Not negative.
+        Not negative. With s = 1 it is the Jacobian of softmax.
 
     Returns
     -------
@@ -36,13 +36,14 @@ def softmax_norm(p: Rows) -> tuple[Rows, Rows]:
 
     Notes
     -----
-    The largest eigenvalue t lies between the two largest probabilities and is the root of
+    The largest eigenvalue is s t, where t lies between the two largest probabilities and solves
 
-    .. math:: \frac{p_1^2}{p_1 - t} - \sum_{i > 1} \frac{p_i^2}{t - p_i} = 1,
+    .. math:: \frac{p_1}{p_1 - t} = \sum_{i > 1} \frac{p_i}{t - p_i}.
 
-    whose left side grows with t. Bisection keeps to both sides of the root as far as rounding, bounded by n + 8 units
-    of the sum of all terms, lets the sign be seen. The least eigenvalue is not below
-    :math:`-\max(\sum_i p_i - 1, 0)\, p_1`, which rounding alone makes differ from 0.
+    As :math:`t - p_i \ge t - p_2`, it is at most :math:`p_1 (s - p_1 + p_2) / s`. The left side grows with t and
+    the right falls. Bisection keeps to both sides of the root as far as rounding, bounded by n + 8 units of the sum of
+    all terms, lets the sign be seen. Nothing cancels: the relative width is small also where :math:`p_1` is one to
+    working precision.
 
     Examples
     --------
@@ -56,23 +57,27 @@ def softmax_norm(p: Rows) -> tuple[Rows, Rows]:
     ordered = np.sort(p, axis=-1)
     first, rest = ordered[..., -1], ordered[..., :-1]
     second = rest[..., -1] if n > 1 else np.zeros_like(first)
+    others = np.asarray(r.sum_up(rest, axis=-1))
+    total = np.asarray(r.sum_up(p, axis=-1)), np.asarray(r.sum_down(p, axis=-1))
+    ceiling = np.minimum(
+        first, (1 + 8 * r.UNIT["float64"]) * first * ((others + second) / np.maximum(total[1], 1e-300))
+    )
     slack = r.gamma(n + 8)
 
     def bisected(side: float) -> tuple[Rows, Rows]:
         """Places below and above the root, the one of `side` certified."""
-        low, high = second, first
+        low, high = second, np.maximum(ceiling, second)
         for _ in range(_STEPS):
             t = low + (high - low) / 2
-            with np.errstate(divide="ignore", invalid="ignore"):
-                lead = np.where(t < first, first * (first / (first - t)), math.inf)
-                tail = np.sum(np.where(rest > 0, rest * (rest / (t[..., None] - rest)), 0.0), axis=-1)
-                beyond = (lead - tail - 1 > side * slack * (lead + tail + 1)) | (lead == math.inf)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                lead = np.where(t < first, first / (first - t), math.inf)
+                tail = np.sum(np.where(rest > 0, rest / (t[..., None] - rest), 0.0), axis=-1)
+                beyond = (lead - tail > side * slack * (lead + tail)) | (lead == math.inf)
             low, high = np.where(beyond, low, t), np.where(beyond, t, high)
         return low, high
 
-    excess = np.maximum(np.asarray(r.sum_up(p, axis=-1)) - 1, 0.0)
-    upper = np.maximum(bisected(1.0)[1], np.asarray(r.mul_up(excess, first)))
-    return np.minimum(bisected(-1.0)[0], upper), upper
+    upper = np.asarray(r.mul_up(bisected(1.0)[1], total[0]))
+    return np.minimum(np.asarray(r.mul_down(bisected(-1.0)[0], total[1])), upper), upper
 
 
 def _host_rows(operator: SoftmaxJacobian | LogSoftmaxJacobian | LogSumExpJacobian) -> Rows:
@@ -123,10 +128,11 @@ def _(operator: SoftmaxJacobian, ord: Any, rng: Any) -> Bounds:
     if ord == "fro":
         return induced.dispatch(LinearOperator)(operator, ord, rng)
     p = _host_rows(operator)
-    # |p_i - p_i^2| + p_i (sum of the others), with the rounding of n + 4 terms
-    sums = np.abs(p * (1 - p)) + p * (np.sum(p, axis=-1, keepdims=True) - p)
-    error = 2 * r.gamma(p.shape[-1] + 4) * p * (1 + np.sum(p, axis=-1, keepdims=True)) + 1e-300
-    return _largest(np.maximum(np.max(sums - error, axis=-1), 0.0), np.max(sums + error, axis=-1), ord, "sums")
+    # the largest row and column is that of the largest probability: 2 p_1 (sum of the others)
+    ordered = np.sort(p, axis=-1)
+    first, rest = 2 * ordered[..., -1], ordered[..., :-1]
+    lower, upper = (np.asarray(total(rest, axis=-1)) for total in (r.sum_down, r.sum_up))
+    return _largest(np.asarray(r.mul_down(first, lower)), np.asarray(r.mul_up(first, upper)), ord, "sums")
 
 
 @induced.register

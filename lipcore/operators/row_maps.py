@@ -77,9 +77,12 @@ class SoftmaxJacobian(_OfProbabilities):
 
     Notes
     -----
-    .. math:: (J x)_i = p_i (x_i - \textstyle\sum_j p_j x_j), \qquad J^T = J.
+    .. math:: (J x)_i = p_i \sum_j p_j (x_i - x_j), \qquad J^T = J,
 
-    One product costs 3 multiplications an entry. The norm follows from a secular equation in O(n).
+    which is the same where the probabilities add up to one, and meant where they do so up to rounding. Entries are
+    taken relative to that of the largest probability first, so that products are accurate also where that is one to
+    working precision and the Jacobian tiny. One product costs about 6 operations an entry. The norm follows from a
+    secular equation in O(n).
 
     Examples
     --------
@@ -91,8 +94,15 @@ class SoftmaxJacobian(_OfProbabilities):
            [-0.25,  0.25]])
     """
 
+    def __init__(self, p: Array) -> None:
+        super().__init__(p)
+        xp = self.xp
+        top = xp.astype(p == xp.max(p, axis=-2, keepdims=True), p.dtype)
+        self._top = xp.expand_dims(top / xp.sum(top, axis=-2, keepdims=True), axis=-1)
+
     def _rows(self, x: Array) -> Array:
-        return self._column * (x - self._mean(x))
+        relative = x - self.xp.sum(self._top * x, axis=-3, keepdims=True)
+        return self._column * (relative - self._mean(relative))
 
     def _rows_adjoint(self, y: Array) -> Array:
         return self._rows(y)

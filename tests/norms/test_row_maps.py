@@ -37,29 +37,33 @@ def test_norms_enclose_those_of_the_dense_matrix(kind, ord, n):
             assert bounds.kind == ("analytic" if ord == "fro" else "rigorous")
 
 
-@pytest.mark.parametrize(
-    "row", [[0.5, 0.5], [1.0, 0.0, 0.0], [0.25] * 4, [0.7, 0.2, 0.1], [1.0, 1e-20], [0.4, 0.4, 0.2]]
-)
-def test_secular_equation_at_high_precision(row):
-    """Eigenvalues of the matrix of the stored numbers, in 60 digits."""
+ROWS = [
+    [0.5, 0.5],
+    [1.0, 0.0, 0.0],
+    [0.25] * 4,
+    [0.7, 0.2, 0.1],
+    [1.0, 1e-20],
+    [1.0, 1e-200, 1e-201],
+    [0.4, 0.4, 0.2],
+    [0.7, 0.7, 0.5],
+    [1.0],
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_norms_at_high_precision(row):
+    """Eigenvalues and sums of the matrix of the stored numbers, in 500 digits."""
     lower, upper = softmax_norm(np.array(row))
-    with mpmath.workdps(60):
+    induced = lc.opnorm_bounds(SoftmaxJacobian(np.array(row).reshape(1, -1, 1)), 1)
+    with mpmath.workdps(500):
         p = mpmath.matrix([mpmath.mpf(x) for x in row])
-        values = mpmath.eigsy(mpmath.diag(list(p)) - p * p.T, eigvals_only=True)
-        exact = max(abs(x) for x in values)
-        assert lower <= exact + mpmath.mpf(10) ** -40
-        assert exact <= upper + mpmath.mpf(10) ** -40
-    assert upper - lower < 1e-14
-
-
-def test_secular_equation_without_a_norm_of_one():
-    """Numbers that do not add up to one exactly, as stored ones do not."""
-    rng = np.random.default_rng(5)
-    for _ in range(50):
-        p = probabilities(rng, (6, 1), 2.0)[:, 0] * (1 + 1e-6 * rng.standard_normal())
-        lower, upper = softmax_norm(p)
-        exact = np.linalg.norm(np.diag(p) - np.outer(p, p), 2)
-        assert lower - 1e-15 <= exact <= upper + 1e-15
+        matrix = sum(p) * mpmath.diag(list(p)) - p * p.T
+        exact = max(abs(x) for x in mpmath.eigsy(matrix, eigvals_only=True))
+        assert lower <= exact * (1 + mpmath.mpf(10) ** -60) + mpmath.mpf(10) ** -450
+        assert exact <= upper * (1 + mpmath.mpf(10) ** -60) + mpmath.mpf(10) ** -450
+        sums = mpmath.mnorm(matrix, 1)
+        assert induced.lower <= sums <= induced.upper
+    assert upper - lower <= 1e-13 * upper + 1e-300
 
 
 def test_a_single_operator_gives_floats():
