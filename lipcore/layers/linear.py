@@ -53,6 +53,14 @@ class LinearLayer(Layer):
         """The most products that are added up in one output."""
         return math.prod(shape)
 
+    def _sizes(self, shape: Shape, arrays: Mapping[str, Array], like: Array) -> LinearOperator:
+        """The operator of absolute entries."""
+        return self._operator(shape, {name: np.abs(a) for name, a in arrays.items()}, like)
+
+    def _ball_gain(self, shape: Shape) -> Bounds:
+        """Constant in the 2-norm for the image of a ball, analytic at least if there is one."""
+        return self.lipschitz(2, input_shape=shape)
+
     def operator(self, shape: Shape, like: Array | None = None) -> LinearOperator:
         """The linear part on samples of `shape`; `like` says the library where the layer holds no array."""
         arrays = self._arrays()
@@ -84,11 +92,14 @@ class LinearLayer(Layer):
         host = {name: np.asarray(B.to_numpy(a), dtype=np.float64) for name, a in self._arrays().items()}
         like = np.zeros(())
         plain = self._operator(region.shape, host, like)
-        size = self._operator(region.shape, {name: np.abs(a) for name, a in host.items()}, like)
+        size = self._sizes(region.shape, host, like)
         middle, spread = _middle(region)
         offset = self._offset(region.shape)
         at = plain.apply(middle)
-        reach = size.apply(spread)
+        # infinity times a weight of zero is no number: what an unbounded input reaches is found apart
+        endless = np.isinf(spread)
+        spread = np.where(endless, 0.0, spread)
+        reach = np.where(size.apply(np.where(endless, 1.0, 0.0)) > 0, np.inf, size.apply(spread))
         lost = size.apply(np.abs(middle) + spread) * r.gamma(2 * self._terms(region.shape) + 8) + 1e-300
         shift = np.zeros(()) if offset is None else np.asarray(B.to_numpy(offset), dtype=np.float64)
         value = at + shift
@@ -96,11 +107,11 @@ class LinearLayer(Layer):
         box = Box(np.nextafter(value - slack, -np.inf), np.nextafter(value + slack, np.inf), kind=region.kind)
         if not isinstance(region, Ball) or region.ord == math.inf or region.radius == 0:
             return box
-        gain = limited(self.lipschitz(2, input_shape=region.shape), 2, regions)
+        gain = limited(self._ball_gain(region.shape), 2, regions)
         radius = r.up(r.mul_up(gain.upper, region.spread(2)) + float(np.linalg.norm(np.ravel(lost))) * 1.0001)
-        if not math.isfinite(radius):
+        if not math.isfinite(radius) or gain.kind not in KNOWN:
             return box
-        return Intersection(box, Ball(value, radius, 2, kind=gain.kind if gain.kind in KNOWN else "analytic"))
+        return Intersection(box, Ball(value, radius, 2, kind=gain.kind))
 
 
 KNOWN = ("rigorous", "analytic")

@@ -190,12 +190,13 @@ class Intersection(Region):
         low = np.max([region.lower for region in self.regions], axis=0)
         high = np.min([region.upper for region in self.regions], axis=0)
         # empty only by rounding, or if a caller says what cannot be: a point outside is then as good as any
-        self._setup(np.minimum(low, high), np.maximum(low, high), weakest([p.kind for p in self.regions]))
+        low, high = np.asarray(np.minimum(low, high)), np.asarray(np.maximum(low, high))
+        self._setup(low, high, weakest([p.kind for p in self.regions]))
 
     def token_norms(self, ord: int | float | str = "token") -> Host:
         """The least of what the regions say."""
         norms = [region.token_norms(ord) for region in self.regions]
-        return np.minimum(np.min(norms, axis=0), super().token_norms(ord))
+        return np.asarray(np.minimum(np.min(norms, axis=0), super().token_norms(ord)))
 
     def spread(self, ord: int | float | str = 2) -> float:
         """The least that the regions say: their own reach, and the way from their centre to this one."""

@@ -269,7 +269,8 @@ class LinearOperator(Arithmetic):
     def with_shapes(self, domain_shape: Shape | None, range_shape: Shape | None) -> LinearOperator:
         """The same operator, with other tensor shapes for `apply`; None keeps what there is."""
         same = copy.copy(self)
-        domain, image = domain_shape or self.domain_shape, range_shape or self.range_shape
+        domain = self.domain_shape if domain_shape is None else domain_shape
+        image = self.range_shape if range_shape is None else range_shape
         same._setup(
             self.shape, dtype=self.dtype, xp=self.xp, device=self.device, domain_shape=domain, range_shape=image
         )
