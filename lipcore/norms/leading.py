@@ -80,8 +80,9 @@ def leading_run(
     capacity = min(n, maxiter, max(2 * _CYCLE, _BASIS_BYTES // max(1, vector_bytes)))
     policy = "full" if vector_bytes <= _REORTHOGONALIZED_BYTES else "none"
     run, before, upper = _lanczos(side, start, capacity, policy), 0, np.full(batch, np.inf)
+    cycle, open_error = _CYCLE, math.inf
     while True:
-        run.expand(min(_CYCLE, maxiter - before - run.steps, capacity - run.steps))
+        run.expand(min(cycle, maxiter - before - run.steps, capacity - run.steps))
         pairs = run.ritz(count=_CLUSTER)
         scale = 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
         value, error = (
@@ -98,11 +99,21 @@ def leading_run(
         spent = before + run.steps
         if np.all(done) or spent >= maxiter or run.steps >= n:
             break
+        last, open_error = open_error, float(np.max(error, where=~done, initial=0.0))
+        cycle = _CYCLE if failure_probability else _next_cycle(cycle, last, open_error, rtol)
         if run.steps >= capacity:
             before = spent
             run = _lanczos(side, run.vector(pairs.y[..., 0]), capacity, policy)
     done = done | (run.steps >= n)
     return LeadingRun(side, run.vector(pairs.y[..., 0]), value, error, upper, failure_probability, 2 * spent, done)
+
+
+def _next_cycle(cycle: int, last: float, error: float, rtol: float) -> int:
+    """Steps until the next look: to where the error, falling as it did in the last cycle, will be small enough."""
+    if not rtol < error < last < math.inf:
+        return _CYCLE
+    rate = math.log(last / error) / cycle
+    return min(_CYCLE, max(2, math.ceil(math.log(error / rtol) / rate)))
 
 
 def _lanczos(side: LinearOperator, start: Array, capacity: int, policy: str) -> NormalLanczos:
