@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from .. import _backend as B
 from .._typing import Array
+from ..operators import Dense, LinearOperator
 from . import validate
 from .direct import direct_svd, is_cheap
 from .lanczos_svd import lanczos_svd
@@ -107,7 +109,8 @@ def svds(
     elif solver == "power":
         result = power_method(operator, k, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng)
     else:
-        result = lanczos_svd(operator, k, which=which, tol=tol, maxiter=maxiter, iterations=iterations, v0=v0, rng=rng)
+        options = {"which": which, "tol": tol, "maxiter": maxiter, "iterations": iterations, "rng": rng}
+        result = _lanczos(operator, k, v0, options, fixed=rule.fixed)
     if not rule.fixed:
         _require(result, rule.tol)
     if return_singular_vectors is False:
@@ -117,6 +120,17 @@ def svds(
         result.S,
         None if return_singular_vectors == "u" else result.Vh,
     )
+
+
+def _lanczos(operator: LinearOperator, k: int, v0: Array | None, options: Any, *, fixed: bool) -> SVDResult:
+    """`lanczos_svd`; matrices in the host's memory are iterated on by NumPy's BLAS, whatever library holds them."""
+    host = B.host_view(operator.array) if isinstance(operator, Dense) and not fixed else None
+    if host is None or B.is_numpy(operator.xp):
+        return lanczos_svd(operator, k, v0=v0, **options)
+    result = lanczos_svd(host, k, v0=v0 if v0 is None else B.to_numpy(v0), **options)
+    home = {"xp": operator.xp, "device": operator.device}
+    names = ("U", "S", "Vh", "residuals", "converged")
+    return replace(result, **{name: B.from_numpy(getattr(result, name), **home) for name in names})
 
 
 def _require(result: SVDResult, tol: float) -> None:
