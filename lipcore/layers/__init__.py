@@ -37,6 +37,14 @@ from .activations import (
 from .adaptive_avg_pool import AdaptiveAvgPool
 from .adaptive_max_pool import AdaptiveMaxPool
 from .add import Add
+from .attention import (
+    CosineAttention,
+    L2Attention,
+    MultiHeadAttention,
+    QKNorm,
+    Rotary,
+    ScaledDotProductAttention,
+)
 from .avg_pool import AvgPool
 from .base import Layer, UnboundedError
 from .concatenate import Concatenate
@@ -46,11 +54,14 @@ from .dense import Dense
 from .elementwise import Elementwise
 from .global_avg_pool import GlobalAvgPool
 from .global_max_pool import GlobalMaxPool
+from .group_norm import GroupNorm, InstanceNorm
 from .l2_pool import L2NormPool
+from .layer_norm import LayerNorm, RMSNorm
 from .linear import LinearLayer
 from .log_softmax import LogSoftmax, LogSumExp
 from .max_pool import MaxPool
 from .multiply import Multiply
+from .normalize import Normalize
 from .pad import Pad
 from .parallel import Parallel
 from .pixel_shuffle import PixelShuffle, PixelUnshuffle
@@ -75,6 +86,7 @@ __all__ = [
     "Concatenate",
     "Convolution",
     "ConvolutionTranspose",
+    "CosineAttention",
     "Crop",
     "Dense",
     "ELU",
@@ -84,14 +96,18 @@ __all__ = [
     "GELU",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "Hardshrink",
     "Hardtanh",
     "Identity",
+    "InstanceNorm",
     "Intersection",
+    "L2Attention",
     "L2NormPool",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LinearLayer",
     "LogSigmoid",
@@ -99,20 +115,26 @@ __all__ = [
     "LogSumExp",
     "MaxPool",
     "Mish",
+    "MultiHeadAttention",
     "Multiply",
+    "Normalize",
     "PReLU",
     "Pad",
     "Parallel",
     "Permute",
     "PixelShuffle",
     "PixelUnshuffle",
+    "QKNorm",
     "QuickGELU",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Region",
     "Reshape",
     "Residual",
+    "Rotary",
     "SELU",
+    "ScaledDotProductAttention",
     "Sequential",
     "SiLU",
     "Sigmoid",

@@ -57,6 +57,8 @@ class AttentionJacobian(LinearOperator):
         single precision.
     wrt : str
         The inputs of the domain, in the order q, k, v.
+    tensors : dict
+        Shape (tokens, features) of each of q, k and v.
 
     Raises
     ------
@@ -126,16 +128,16 @@ class AttentionJacobian(LinearOperator):
         n, dv = q.shape[-2], v.shape[-1]
         self.value = B.cast(xp.reshape(self._kernel.output, (*batch, n, dv)), dtype)
         self.log_sum_exp = xp.reshape(self._kernel.reported_log_sum_exp(), (*batch, n))
-        self._tensors = {"q": tuple(q.shape[-2:]), "k": tuple(k.shape[-2:]), "v": tuple(v.shape[-2:])}
+        self.tensors = {"q": tuple(q.shape[-2:]), "k": tuple(k.shape[-2:]), "v": tuple(v.shape[-2:])}
         self._set_wrt(wrt, batch, {"dtype": dtype, "xp": xp, "device": B.device_of(q)})
 
     def _set_wrt(self, wrt: str, batch: Shape, home: dict[str, Any]) -> None:
         if not wrt or len(set(wrt)) != len(wrt) or not set(wrt) <= set(LETTERS):
             raise ValueError(f"`wrt` must hold some of the letters q, k and v, each once, got {wrt!r}")
         self.wrt = "".join(x for x in LETTERS if x in wrt)
-        columns = sum(math.prod(self._tensors[x]) for x in self.wrt)
-        image = (self._tensors["q"][0], self._tensors["v"][1])
-        domain = self._tensors[self.wrt] if len(self.wrt) == 1 else None
+        columns = sum(math.prod(self.tensors[x]) for x in self.wrt)
+        image = (self.tensors["q"][0], self.tensors["v"][1])
+        domain = self.tensors[self.wrt] if len(self.wrt) == 1 else None
         self._setup((*batch, math.prod(image), columns), **home, domain_shape=domain, range_shape=image)
 
     def with_respect_to(self, wrt: str) -> AttentionJacobian:
@@ -151,8 +153,8 @@ class AttentionJacobian(LinearOperator):
         parts: dict[str, Array | None] = {"q": None, "k": None, "v": None}
         start = 0
         for x in self.wrt:
-            size = math.prod(self._tensors[x])
-            parts[x] = self.xp.reshape(rows[..., start : start + size], (*rows.shape[:2], *self._tensors[x]))
+            size = math.prod(self.tensors[x])
+            parts[x] = self.xp.reshape(rows[..., start : start + size], (*rows.shape[:2], *self.tensors[x]))
             start += size
         return self._columns(self.push(parts["q"], parts["k"], parts["v"]))
 

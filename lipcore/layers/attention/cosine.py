@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..._typing import Array, Shape
-from ..base import Layer
 from .checks import check_count, check_heads, check_mask, check_positive, check_weights
+from .heads import Branch, HeadsLayer, project, unit_rows
 
 
-class CosineAttention(Layer):
+class CosineAttention(HeadsLayer):
     r"""Scaled cosine attention: queries, keys and values are normalised, which makes it Lipschitz everywhere.
 
     Parameters
@@ -58,7 +58,7 @@ class CosineAttention(Layer):
         self.wq, self.wk, self.wv, self.wo = wq, wk, wv, wo
         self.tau, self.nu = check_positive("tau", tau), check_positive("nu", nu)
         self.eps = check_positive("eps", eps)
-        self.scale = self.tau
+        self.scale, self.output_factor = self.tau, self.nu
         self.causal, self.mask = bool(causal), mask
         self.block_size = None if block_size is None else check_count("block_size", block_size)
 
@@ -70,3 +70,17 @@ class CosineAttention(Layer):
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Tokens, out_features."""
         return (input_shapes[0][0], self.out_features)
+
+    def _score_scale(self) -> float:
+        return self.tau
+
+    def _source_weights(self) -> tuple[Array, ...]:
+        return (self.wq,)
+
+    def _branches(self, *xs: Array) -> tuple[Branch, Branch, Branch]:
+        (x,) = xs
+        q, k, v = (
+            unit_rows(project(x, weight, None, self.num_heads), 1, self.eps, None)
+            for weight in (self.wq, self.wk, self.wv)
+        )
+        return q, k, v

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..._typing import Array, Shape
+from ...operators import AttentionJacobian, LinearOperator
+from ...operators.attention import attention
+from ...operators.per_sample import Folded
 from ..base import Layer
 from .checks import check_count, check_positive
 
@@ -44,3 +49,46 @@ class ScaledDotProductAttention(Layer):
         """Shape of one output sample."""
         q, _, v = input_shapes
         return (*q[:-1], v[-1])
+
+    def _forward(self, *xs: Array) -> Array:
+        return attention(*xs, **self._options())
+
+    def _jacobians(self, *xs: Array) -> tuple[LinearOperator, ...]:
+        return self.linearize(*xs)[1]
+
+    def linearize(self, *xs: Array) -> tuple[Array, tuple[LinearOperator, ...]]:
+        """Output and Jacobians, from one pass over the scores."""
+        self._checked(xs)
+        whole = AttentionJacobian(*xs, **self._options())
+        return whole.value, tuple(_folded(whole.with_respect_to(x)) for x in "qkv")
+
+    def jacobian(self, *xs: Array) -> LinearOperator:
+        """The Jacobian at a point of every sample, with respect to all three inputs side by side."""
+        self._checked(xs)
+        if xs[0].ndim > 3:
+            return super().jacobian(*xs)
+        return AttentionJacobian(*xs, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "causal": self.causal,
+            "mask": self.mask,
+            "scale": self.scale,
+            "softcap": self.softcap,
+            "block_size": self.block_size,
+        }
+
+    def _checked(self, xs: Any) -> None:
+        super()._checked(xs)
+        if xs[0].ndim < 3 or len({tuple(x.shape[:-2]) for x in xs}) > 1:
+            raise ValueError(
+                "queries, keys and values must have shapes (samples, ..., tokens, features) with equal leading axes, "
+                f"got {[tuple(x.shape) for x in xs]}"
+            )
+
+
+def _folded(operator: LinearOperator) -> LinearOperator:
+    """All batch axes but the samples' as diagonal blocks of one operator."""
+    while len(operator.batch_shape) > 1:
+        operator = Folded(operator)
+    return operator

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
+from ... import _backend as B
 from ..._typing import Array, Shape
-from ..base import Layer
+from ...operators import LinearOperator, VStack
+from ...operators.algebra import ProductOperator
+from ...operators.row_extension import RowExtension
 from .checks import check_count, check_heads, check_mask, check_weights
+from .heads import Branch, HeadsLayer, project
 
 
-class L2Attention(Layer):
+class L2Attention(HeadsLayer):
     r"""Self-attention by distances, with queries and keys from one projection, which is Lipschitz everywhere.
 
     Parameters
@@ -56,6 +61,14 @@ class L2Attention(Layer):
         self.scale = 1 / math.sqrt(self.head_dim) if scale is None else float(scale)
         self.block_size = None if block_size is None else check_count("block_size", block_size)
 
+        self._value_weight = self._through_queries()
+
+    def _through_queries(self) -> Array:
+        """Weight (num_heads * value_dim, features) of the values, ``s Wv W^T W`` head by head."""
+        xp = B.array_namespace(self.wq)
+        w, wv = (xp.reshape(a, (self.num_heads, -1, a.shape[1])) for a in (self.wq, self.wv))
+        return xp.reshape(self.scale * ((wv @ B.transpose(w)) @ w), (self.num_heads * self.value_dim, w.shape[-1]))
+
     @property
     def out_features(self) -> int:
         """Features of an output token."""
@@ -64,3 +77,29 @@ class L2Attention(Layer):
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Tokens, out_features."""
         return (input_shapes[0][0], self.out_features)
+
+    def _score_scale(self) -> float:
+        return 1.0
+
+    def _source_weights(self) -> tuple[Array, ...]:
+        return (self.wq,)
+
+    def _branches(self, *xs: Array) -> tuple[Branch, Branch, Branch]:
+        """Queries (q, 1) and keys (2 s k, -s |k|^2), whose products are the scores up to a constant for each row."""
+        (x,) = xs
+        xp = B.array_namespace(x)
+        both = project(x, self.wq, None, self.num_heads)
+        y, s = both.value, self.scale
+        square = xp.sum(y * y, axis=-1, keepdims=True)
+        q = xp.concat([y, xp.ones_like(square)], axis=-1)
+        k = xp.concat([2 * s * y, -s * square], axis=-1)
+        return (
+            Branch(q, RowExtension(y * 0, 1.0, rows=2) @ both.operator),
+            Branch(k, RowExtension(-2 * s * y, 2 * s, rows=2) @ both.operator),
+            project(x, self._value_weight, None, self.num_heads),
+        )
+
+    def _combined(self, branches: tuple[Branch, Branch, Branch]) -> LinearOperator:
+        """The projection of queries and keys is computed once."""
+        queries, keys = (cast("ProductOperator", branch.operator).operands for branch in branches[:2])
+        return VStack([VStack([queries[0], keys[0]]) @ queries[1], branches[2].operator])

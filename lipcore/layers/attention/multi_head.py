@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from ..._typing import Array, Shape
-from ..base import Layer
 from .checks import check_count, check_heads, check_mask, check_positive, check_vector, check_weights
+from .heads import Branch, HeadsLayer, normalize, project, rotate
 from .options import QKNorm, Rotary
 
 
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(HeadsLayer):
     r"""Dot-product attention with projections, self or cross, with grouped heads, masks, rotation and normalisation.
 
     Parameters
@@ -112,3 +112,19 @@ class MultiHeadAttention(Layer):
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Queries, out_features."""
         return (input_shapes[0][0], self.out_features)
+
+    def _score_scale(self) -> float:
+        return self.scale
+
+    def _source_weights(self) -> tuple[Array, ...]:
+        return (self.wq, self.wk) if self.cross else (self.wq,)
+
+    def _branches(self, *xs: Array) -> tuple[Branch, Branch, Branch]:
+        q = project(xs[0], self.wq, self.bq, self.num_heads)
+        k = project(xs[-1], self.wk, self.bk, self.num_kv_heads)
+        if self.qk_norm is not None:
+            q = normalize(q, self.qk_norm, self.qk_norm.q_gain)
+            k = normalize(k, self.qk_norm, self.qk_norm.k_gain)
+        if self.rotary is not None:
+            q, k = rotate(q, self.rotary), rotate(k, self.rotary)
+        return q, k, project(xs[-1], self.wv, self.bv, self.num_kv_heads)
