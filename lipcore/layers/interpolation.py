@@ -39,11 +39,11 @@ def _row(i: int, size: int, step: Fraction, method: str, align_corners: bool) ->
         return {min(floor(place), size - 1): Fraction(1)}
     place = i * step if align_corners else (i + Fraction(1, 2)) * step - Fraction(1, 2)
     if method == "linear":
-        place = max(place, Fraction(0))
         first, weights = floor(place), _linear(place - floor(place))
     else:
         first, weights = floor(place) - 1, _cubic(place - floor(place))
     row: dict[int, Fraction] = {}
+    # positions before the first pixel fall on it, as all weights there do
     for j, weight in enumerate(weights):
         pixel = min(max(first + j, 0), size - 1)
         row[pixel] = row.get(pixel, Fraction(0)) + weight
