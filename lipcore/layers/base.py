@@ -152,7 +152,10 @@ class Layer:
         return tuple(limited(gain, ord, regions) for gain in self._gains(ord, regions, shapes))
 
     def image(
-        self, region: Region | Sequence[Region | None] | None, *, input_shape: Shape | Sequence[Shape | None] | None = None
+        self,
+        region: Region | Sequence[Region | None] | None,
+        *,
+        input_shape: Shape | Sequence[Shape | None] | None = None,
     ) -> Region | None:
         """A region that holds the outputs of all inputs from `region`; None where nothing bounded is known."""
         regions, shapes = self.domain(2, region, input_shape)

@@ -1,0 +1,90 @@
+"""Where the outputs of attention lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...norms import rounding as r
+from ..images import down, up
+from ..regions import Ball, Box, Host, Intersection, Region
+from .bounds import host, length, lengths, token_sets
+
+_SLACK = 1 + 1e-12
+
+
+class HeadValues(NamedTuple):
+    """Values of one head: rows (m, d) at the centre, how far each entry may move and how far each row."""
+
+    center: Host
+    entries: Host
+    reach: Host
+
+
+def projected_values(region: Region, matrix: Host, bias: Host | None) -> HeadValues | None:
+    """What ``matrix x + bias`` of the tokens of a region may be; None where nothing is known."""
+    found = token_sets(region)
+    if not found:
+        return None
+    tokens = found[0]
+    half = np.maximum(region.upper - tokens.center, tokens.center - region.lower)
+    with np.errstate(invalid="ignore"):
+        entries = np.where(np.isfinite(half), half, tokens.reach[:, None]) @ np.abs(matrix).T
+    entries = np.minimum(entries, lengths(matrix)[None, :] * tokens.reach[:, None])
+    center = tokens.center @ matrix.T + (0.0 if bias is None else bias)
+    return HeadValues(center, entries, length(matrix) * tokens.reach)
+
+
+def attended(
+    queries: int, heads: Sequence[HeadValues], output: Any, output_bias: Any, *, hidden: bool, kind: str
+) -> Region:
+    r"""A region (queries, features) that holds the outputs.
+
+    Parameters
+    ----------
+    queries : int
+    heads : sequence of HeadValues
+    output, output_bias : array or None
+        Projection of the heads side by side, and what is added.
+    hidden : bool
+        Whether a query may see no key at all.
+    kind : str
+        Kind of the region of the inputs.
+
+    Notes
+    -----
+    An output of a head is an average of its values, or zero where all keys are hidden: it lies in the smallest box that
+    holds them, and in every ball that does. Behind the projection W the box is that of the intervals, by midpoint and
+    radius; the ball has the radius :math:`\|W\| (\sum_h r_h^2)^{1/2}`.
+    """
+    lows: list[Host] = []
+    highs: list[Host] = []
+    middles: list[Host] = []
+    square = 0.0
+    for head in heads:
+        low, high = np.min(head.center - head.entries, axis=0), np.max(head.center + head.entries, axis=0)
+        middle = np.mean(head.center, axis=0)
+        size = float(np.max(lengths(head.center - middle) + head.reach, initial=0.0))
+        if hidden:
+            low, high, size = np.minimum(low, 0.0), np.maximum(high, 0.0), max(size, float(lengths(middle)))
+        for ends, end in ((lows, low), (highs, high), (middles, middle)):
+            ends.append(end)
+        square += size**2
+    low, high, middle = (np.concatenate(x) for x in (lows, highs, middles))
+    reach, center, half = math.sqrt(square), (low + high) / 2, (high - low) / 2
+    if output is not None:
+        w = host(output)
+        reach, center, half, middle = length(w) * reach, w @ center, np.abs(w) @ half, w @ middle
+        half = half + r.gamma(2 * w.shape[1] + 8) * (np.abs(w) @ np.maximum(np.abs(low), np.abs(high)))
+    if output_bias is not None:
+        center, middle = center + host(output_bias), middle + host(output_bias)
+    half = half * _SLACK + 4e-16 * (np.abs(center) + half)
+    weaker = kind if kind != "rigorous" else "analytic"
+    shape = (queries, center.size)
+    box = Box(np.broadcast_to(down(center - half), shape), np.broadcast_to(up(center + half), shape), kind=weaker)
+    around = np.broadcast_to(middle, shape)
+    spare = 1e-12 * (1.0 + float(np.max(np.abs(middle), initial=0.0)))
+    return Intersection(box, Ball(around, reach * _SLACK + spare, "token", kind=weaker))
