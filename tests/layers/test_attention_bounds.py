@@ -355,3 +355,35 @@ def test_unbounded_without_a_region():
     for region in (None, lc.Box(np.full((2, 3), -INF), np.zeros((2, 3)))):
         with pytest.raises(lc.layers.UnboundedError, match=r"lc\.Ball"):
             multi_head_constants(layer, 2, (region,), ((2, 3),))
+
+
+def test_layers_give_them():
+    rng = np.random.default_rng(0)
+    layer = layer_of(weights(rng, 3, 2, 2, 2, 2, 0.5))
+    x = rng.standard_normal((4, 3))
+    ball = lc.Ball(x, 0.1, "token")
+    with pytest.raises(lc.layers.UnboundedError, match=r"lc\.Ball"):
+        layer.lipschitz(2)
+    for ord in (1, 2, INF):
+        bounds = layer.lipschitz(ord, ball)
+        at = np.linalg.norm(layer.jacobian(x[None]).to_dense()[0], ord)
+        assert 0.7 * at <= bounds.lower <= 1.3 * at  # the norm at a point nearby
+        assert at <= bounds.upper
+        assert bounds.kind == "analytic"
+    assert layer.lipschitz("token", ball).upper == pytest.approx(upper(layer, ball)["token"])
+    # a block of a transformer without normalisation, in the norm of tokens
+    block = lc.layers.Sequential(lc.layers.Residual(layer_of(weights(rng, 3, 2, 2, 3, 1, 0.5))), layer)
+    assert block.lipschitz("token", ball).upper < INF
+    assert block.lipschitz(2, ball).upper < INF
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_images_hold_the_outputs(masked):
+    rng = np.random.default_rng(1)
+    layer = layer_of(weights(rng, 3, 2, 2, 2, 2, 0.5), mask=np.tri(4, k=-1, dtype=bool) if masked else None)
+    ball = lc.Ball(rng.standard_normal((4, 3)), 0.5, "token")
+    image = layer.image(ball)
+    y = layer(np.stack(candidates(rng, ball)))
+    assert np.all((image.lower <= y) & (y <= image.upper))
+    assert np.max(np.linalg.norm(y, axis=-1)) <= image.norm("token")
+    assert np.max(np.linalg.norm(y - image.center, axis=-1)) <= image.spread("token")

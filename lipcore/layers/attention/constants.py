@@ -71,9 +71,12 @@ def plain_constants(
 def l2_constant(layer: Any, ord: Ord, region: Region | None, shape: Shape | None) -> Bounds:
     """Constant of `L2Attention`."""
     tokens = layer.known_shape(shape)[0]
-    own_key = meets_itself(layer, tokens)
+    own_key = meets_itself(layer, tokens) and layer.scale >= 0
     if region is None and not own_key:
-        raise layer.unbounded("the mask keeps a query from its own key; give a bounded region, such as lc.Ball")
+        raise layer.unbounded(
+            "a query is kept from its own key by the mask, or pushed away by a negative scale; give a bounded region, "
+            "such as lc.Ball"
+        )
     gains, largest = l2_gains(layer, tokens, region, everywhere=own_key)
     if gains is None:
         raise layer.unbounded(_BALL)

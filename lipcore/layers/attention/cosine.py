@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..._typing import Array, Shape
+from ...norms import Bounds
+from ..base import Ord
+from ..regions import Region
 from .checks import check_count, check_heads, check_mask, check_positive, check_weights
+from .constants import cosine_constant
 from .heads import Branch, HeadsLayer, project, unit_rows
+from .outputs import cosine_image
 
 
 class CosineAttention(HeadsLayer):
@@ -66,6 +73,12 @@ class CosineAttention(HeadsLayer):
     def out_features(self) -> int:
         """Features of an output token."""
         return int(self.wv.shape[0] if self.wo is None else self.wo.shape[0])
+
+    def _constant(self, ord: Ord, region: Region | None, shape: Shape | None) -> Bounds:
+        return cosine_constant(self, ord, region, shape)
+
+    def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:
+        return cosine_image(self, regions[0], shapes[0])
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Tokens, out_features."""

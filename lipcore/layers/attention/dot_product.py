@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..._typing import Array, Shape
+from ...norms import Bounds
 from ...operators import AttentionJacobian, LinearOperator
 from ...operators.attention import attention
 from ...operators.per_sample import Folded
-from ..base import Layer
+from ..base import Ord
+from ..regions import Region
 from .checks import check_count, check_positive
+from .constants import AttentionLayer, plain_constants
+from .outputs import plain_image
 
 
-class ScaledDotProductAttention(Layer):
+class ScaledDotProductAttention(AttentionLayer):
     r"""Attention of three inputs: queries (..., n, d), keys (..., m, d) and values (..., m, dv), without weights.
 
     Parameters
@@ -44,6 +49,12 @@ class ScaledDotProductAttention(Layer):
         self.scale = None if scale is None else float(scale)
         self.softcap = None if softcap is None else check_positive("softcap", softcap)
         self.block_size = None if block_size is None else check_count("block_size", block_size)
+
+    def _gains(self, ord: Ord, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> tuple[Bounds, ...]:
+        return plain_constants(self, ord, regions, shapes)
+
+    def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:
+        return plain_image(self, regions[2], shapes[0])
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Shape of one output sample."""

@@ -15,7 +15,7 @@ from ...operators.attention_heads import AttentionHeads
 from ...operators.pair_rotation import PairRotation, turn
 from ...operators.row_maps import RowNormalization
 from ...operators.token_map import TokenMap
-from ..base import Layer
+from .constants import AttentionLayer
 from .options import QKNorm, Rotary
 
 
@@ -83,7 +83,7 @@ def rotate(branch: Branch, rotary: Rotary) -> Branch:
     return Branch(turned, turning @ branch.operator)
 
 
-class HeadsLayer(Layer):
+class HeadsLayer(AttentionLayer):
     r"""Attention of projected tokens, one or more heads side by side.
 
     Notes

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 from ... import _backend as B
 from ..._typing import Array, Shape
+from ...norms import Bounds
 from ...operators import LinearOperator, VStack
 from ...operators.algebra import ProductOperator
 from ...operators.row_extension import RowExtension
+from ..base import Ord
+from ..regions import Region
 from .checks import check_count, check_heads, check_mask, check_weights
+from .constants import l2_constant
 from .heads import Branch, HeadsLayer, project
+from .outputs import l2_image
 
 
 class L2Attention(HeadsLayer):
@@ -73,6 +79,12 @@ class L2Attention(HeadsLayer):
     def out_features(self) -> int:
         """Features of an output token."""
         return int(self.wv.shape[0] if self.wo is None else self.wo.shape[0])
+
+    def _constant(self, ord: Ord, region: Region | None, shape: Shape | None) -> Bounds:
+        return l2_constant(self, ord, region, shape)
+
+    def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:
+        return l2_image(self, regions[0])
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Tokens, out_features."""

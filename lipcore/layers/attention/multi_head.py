@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ..._typing import Array, Shape
+from ...norms import Bounds
+from ..base import Ord
+from ..regions import Region
 from .checks import check_count, check_heads, check_mask, check_positive, check_vector, check_weights
+from .constants import multi_head_constants
 from .heads import Branch, HeadsLayer, normalize, project, rotate
 from .options import QKNorm, Rotary
+from .outputs import multi_head_image
 
 
 class MultiHeadAttention(HeadsLayer):
@@ -108,6 +114,12 @@ class MultiHeadAttention(HeadsLayer):
     def out_features(self) -> int:
         """Features of an output token."""
         return int(self.num_heads * self.value_dim if self.wo is None else self.wo.shape[0])
+
+    def _gains(self, ord: Ord, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> tuple[Bounds, ...]:
+        return multi_head_constants(self, ord, regions, shapes)
+
+    def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:
+        return multi_head_image(self, regions[-1], shapes[0])
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Queries, out_features."""

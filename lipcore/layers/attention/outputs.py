@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..._typing import Shape
 from ...norms import rounding as r
 from ..images import down, up
 from ..regions import Ball, Box, Host, Intersection, Region
@@ -88,3 +89,66 @@ def attended(
     around = np.broadcast_to(middle, shape)
     spare = 1e-12 * (1.0 + float(np.max(np.abs(middle), initial=0.0)))
     return Intersection(box, Ball(around, reach * _SLACK + spare, "token", kind=weaker))
+
+
+def multi_head_image(layer: Any, context: Region | None, queries: Shape | None) -> Region | None:
+    """Where the outputs of `MultiHeadAttention` lie."""
+    if context is None or queries is None:
+        return None
+    weight, size = host(layer.wv), layer.value_dim
+    bias = np.zeros(weight.shape[0]) if layer.bv is None else host(layer.bv)
+    slices = [slice(group * size, (group + 1) * size) for group in range(layer.num_kv_heads)]
+    groups = [projected_values(context, weight[part], bias[part]) for part in slices]
+    return _attended(
+        layer, [groups[h * len(groups) // layer.num_heads] for h in range(layer.num_heads)], context, queries
+    )
+
+
+def l2_image(layer: Any, region: Region | None) -> Region | None:
+    """Where the outputs of `L2Attention` lie."""
+    if region is None:
+        return None
+    heads = []
+    for head in range(layer.num_heads):
+        w = host(layer.wq)[head * layer.head_dim : (head + 1) * layer.head_dim]
+        wv = host(layer.wv)[head * layer.value_dim : (head + 1) * layer.value_dim]
+        heads.append(projected_values(region, layer.scale * (wv @ w.T) @ w, None))
+    return _attended(layer, heads, region, region.shape)
+
+
+def cosine_image(layer: Any, region: Region | None, shape: Shape | None) -> Region | None:
+    """Where the outputs of `CosineAttention` lie: its values are shorter than nu, wherever the tokens are."""
+    if shape is None:
+        return None
+    size = layer.value_dim
+    value = HeadValues(np.zeros((1, size)), np.full((1, size), layer.nu), np.full(1, layer.nu))
+    return _attended(layer, [value] * layer.num_heads, region, shape)
+
+
+def _attended(layer: Any, heads: Sequence[HeadValues | None], region: Region | None, queries: Shape) -> Region | None:
+    known = [head for head in heads if head is not None]
+    if len(known) < len(heads):
+        return None
+    hidden = layer.mask is not None or layer.bias is not None
+    kind = "rigorous" if region is None else region.kind
+    return attended(queries[0], known, layer.wo, layer.bo, hidden=hidden, kind=kind)
+
+
+def plain_image(layer: Any, values: Region | None, queries: Shape | None) -> Region | None:
+    """Where the outputs of `ScaledDotProductAttention` lie."""
+    if values is None or queries is None:
+        return None
+    low, high = (
+        function(end, axis=-2, keepdims=True) for function, end in ((np.min, values.lower), (np.max, values.upper))
+    )
+    if layer.mask is not None:
+        low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    # an average is computed with rounding of its own
+    wide = 1e-12 * np.maximum(np.abs(low), np.abs(high))
+    shape = (*queries[:-1], values.shape[-1])
+    kind = values.kind if values.kind != "rigorous" else "analytic"
+    box = Box(np.broadcast_to(low - wide, shape), np.broadcast_to(high + wide, shape), kind=kind)
+    longest = values.norm("token")
+    if not math.isfinite(longest):
+        return box
+    return Intersection(box, Ball(np.zeros(shape), longest * _SLACK, "token", kind=kind))
