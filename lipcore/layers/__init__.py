@@ -47,6 +47,8 @@ from .attention import (
 )
 from .avg_pool import AvgPool
 from .base import Layer, UnboundedError
+from .batch_norm import BatchNorm
+from .center_norm import CenterNorm
 from .concatenate import Concatenate
 from .convolution import Convolution
 from .convolution_transpose import ConvolutionTranspose
@@ -81,8 +83,10 @@ __all__ = [
     "Arctan",
     "AvgPool",
     "Ball",
+    "BatchNorm",
     "Box",
     "CELU",
+    "CenterNorm",
     "Concatenate",
     "Convolution",
     "ConvolutionTranspose",

@@ -29,3 +29,12 @@ def nonnegative(value: Any, name: str) -> float:
     if number < 0:
         raise ValueError(f"`{name}` must not be negative, got {value!r}")
     return number
+
+
+def count(value: Any, name: str) -> int:
+    """`value` as an integer above zero."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"`{name}` must be an integer, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"`{name}` must be positive, got {value!r}")
+    return value

@@ -1,4 +1,4 @@
-"""Norms of the derivatives of softmax, log-softmax and log-sum-exp, in O(n) for each row."""
+"""Norms of the derivatives of softmax, its logarithm and normalisations, in O(n) for each row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .cholesky import check_finite
 from .induced import _bounds as induced
 from .structured import ChildBounds, structured_bounds
 
-__all__ = ["softmax_norm"]
+__all__ = ["centered_norm", "softmax_norm"]
 
 Rows = np.ndarray[Any, Any]
 _STEPS = 80  # of bisection: more than the bits of a double
@@ -53,31 +53,86 @@ def softmax_norm(p: Rows) -> tuple[Rows, Rows]:
     >>> bool(lower <= 0.5 <= upper)
     True
     """
-    n = p.shape[-1]
-    ordered = np.sort(p, axis=-1)
-    first, rest = ordered[..., -1], ordered[..., :-1]
-    second = rest[..., -1] if n > 1 else np.zeros_like(first)
+    first, rest, second = _leading(p)
     others = np.asarray(r.sum_up(rest, axis=-1))
     total = np.asarray(r.sum_up(p, axis=-1)), np.asarray(r.sum_down(p, axis=-1))
-    ceiling = np.minimum(
-        first, (1 + 8 * r.UNIT["float64"]) * first * ((others + second) / np.maximum(total[1], 1e-300))
-    )
-    slack = r.gamma(n + 8)
+    ceiling = first * ((others + second) / np.maximum(total[1], 1e-300))
+    low, high = _secular_root(first, rest, second, ceiling, first, rest)
+    upper = np.asarray(r.mul_up(high, total[0]))
+    return np.minimum(np.asarray(r.mul_down(low, total[1])), upper), upper
+
+
+def centered_norm(gain: Rows) -> tuple[Rows, Rows]:
+    r"""Bounds of the 2-norm of :math:`\mathrm{diag}(g) (I - 1 1^T / n)` for the rows g (..., n).
+
+    Parameters
+    ----------
+    gain : ndarray of float64, shape (..., n)
+        Of either sign, sizes between 1e-150 and 1e150 or zero.
+
+    Returns
+    -------
+    lower, upper : ndarray of float64, shape (...)
+
+    Notes
+    -----
+    Its square t is the largest eigenvalue of :math:`\mathrm{diag}(g^2) - g g^T / n`. It lies between the two largest
+    squares and solves
+
+    .. math:: \frac{1}{g_1^2 - t} = \sum_{i > 1} \frac{1}{t - g_i^2};
+
+    as :math:`t - g_i^2 \ge t - g_2^2`, it is at most :math:`((n - 1) g_1^2 + g_2^2) / n`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lipcore.norms.row_maps import centered_norm
+    >>> lower, upper = centered_norm(np.array([1.0, 1.0, 1.0]))
+    >>> bool(lower <= 1.0 <= upper)
+    True
+    """
+    n = gain.shape[-1]
+    if n == 1:
+        nothing = np.zeros(gain.shape[:-1])
+        return nothing, nothing
+    first, rest, second = _leading(gain * gain)
+    ceiling = ((n - 1) * first + second) / n
+    low, high = _secular_root(first, rest, second, ceiling, np.ones_like(first), np.ones_like(rest))
+    # the squares are rounded once
+    slack = 4 * r.UNIT["float64"]
+    return np.asarray(r.sqrt_down(low * (1 - slack))), np.asarray(r.sqrt_up(high * (1 + slack)))
+
+
+def _leading(p: Rows) -> tuple[Rows, Rows, Rows]:
+    """The largest entry of each row, the others, and the second largest."""
+    ordered = np.sort(p, axis=-1)
+    first, rest = ordered[..., -1], ordered[..., :-1]
+    return first, rest, rest[..., -1] if rest.shape[-1] else np.zeros_like(first)
+
+
+def _secular_root(
+    first: Rows, rest: Rows, second: Rows, ceiling: Rows, lead_weight: Rows, weights: Rows
+) -> tuple[Rows, Rows]:
+    """Bounds of the t between `second` and `first` with ``lead_weight / (first - t) = sum(weights / (t - rest))``.
+
+    The root is known to lie below `ceiling` too, which has a few roundings.
+    """
+    slack = r.gamma(rest.shape[-1] + 9)
+    ceiling = np.maximum(np.minimum(first, ceiling * (1 + 16 * r.UNIT["float64"])), second)
 
     def bisected(side: float) -> tuple[Rows, Rows]:
         """Places below and above the root, the one of `side` certified."""
-        low, high = second, np.maximum(ceiling, second)
+        low, high = second, ceiling
         for _ in range(_STEPS):
             t = low + (high - low) / 2
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                lead = np.where(t < first, first / (first - t), math.inf)
-                tail = np.sum(np.where(rest > 0, rest / (t[..., None] - rest), 0.0), axis=-1)
+                lead = np.where(t < first, lead_weight / (first - t), math.inf)
+                tail = np.sum(np.where(weights > 0, weights / (t[..., None] - rest), 0.0), axis=-1)
                 beyond = (lead - tail > side * slack * (lead + tail)) | (lead == math.inf)
             low, high = np.where(beyond, low, t), np.where(beyond, t, high)
         return low, high
 
-    upper = np.asarray(r.mul_up(bisected(1.0)[1], total[0]))
-    return np.minimum(np.asarray(r.mul_down(bisected(-1.0)[0], total[1])), upper), upper
+    return bisected(-1.0)[0], bisected(1.0)[1]
 
 
 def _host_rows(operator: SoftmaxJacobian | LogSoftmaxJacobian | LogSumExpJacobian) -> Rows:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lipcore as lc
-from lipcore.norms.row_maps import softmax_norm
+from lipcore.norms.row_maps import centered_norm, softmax_norm
 from lipcore.operators.row_maps import LogSoftmaxJacobian, LogSumExpJacobian, SoftmaxJacobian
 
 KINDS = [SoftmaxJacobian, LogSoftmaxJacobian, LogSumExpJacobian]
@@ -70,3 +70,18 @@ def test_a_single_operator_gives_floats():
     bounds = lc.opnorm_bounds(SoftmaxJacobian(np.array([0.5, 0.5]).reshape(1, 2, 1)))
     assert type(bounds.lower) is float
     assert bounds.lower <= 0.5 <= bounds.upper
+
+
+@pytest.mark.parametrize(
+    "gain",
+    [[1.0, 1.0], [1.0], [2.0, -1.0, 0.5], [3.0, 3.0, 1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1e-3, 1.0, 5.0, -5.0]],
+)
+def test_centered_norm_at_high_precision(gain):
+    lower, upper = centered_norm(np.array(gain))
+    n = len(gain)
+    with mpmath.workdps(60):
+        matrix = mpmath.diag([mpmath.mpf(g) for g in gain]) * (mpmath.eye(n) - mpmath.ones(n) / n)
+        exact = max(mpmath.svd_r(matrix, compute_uv=False))
+        assert lower <= exact + mpmath.mpf(10) ** -50
+        assert exact <= upper + mpmath.mpf(10) ** -50
+    assert upper - lower <= 1e-13 * upper
