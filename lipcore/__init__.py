@@ -5,6 +5,7 @@ __version__ = "0.1.0"
 from . import layers, norms
 from .frontends import ModelFormatError, load_weights
 from .layers.regions import Ball, Box
+from .networks import local_lipschitz
 from .norms import Bounds, NoCertificateError, condition_number, opnorm, opnorm_bounds
 from .operators import (
     AttentionJacobian,
@@ -41,6 +42,7 @@ __all__ = [
     "NoCertificateError",
     "condition_number",
     "layers",
+    "local_lipschitz",
     "norms",
     "opnorm",
     "opnorm_bounds",

@@ -104,3 +104,51 @@ class Folded(LinearOperator):
     def adjoint(self) -> LinearOperator:
         """The adjoint blocks."""
         return Folded(self.operator.adjoint())
+
+
+class Unfolded(LinearOperator):
+    r"""The diagonal blocks of a block-diagonal operator as a stack.
+
+    Parameters
+    ----------
+    operator : LinearOperator, shape (samples * M, samples * N)
+        An operator that is known to have blocks of one shape on its diagonal and nothing beside them, such as the
+        Jacobian of a function of a batch that treats its samples independently.
+    samples : int
+        Number of blocks, along the first axis of its tensors.
+
+    Notes
+    -----
+    Inverse of `Folded`. One product with the stack is one product with the operator.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> from lipcore.operators.per_sample import Unfolded
+    >>> Unfolded(lc.Diagonal(np.arange(1.0, 5.0)), 2).to_dense()[1]
+    array([[3., 0.],
+           [0., 4.]])
+    """
+
+    def __init__(self, operator: LinearOperator, samples: int) -> None:
+        m, n = operator.shape[-2:]
+        if operator.batch_shape or samples < 1 or m % samples or n % samples:
+            raise ValueError(f"`operator` of shape {operator.shape} is not made of {samples} equal blocks")
+        self.operator = operator
+        self._setup((samples, m // samples, n // samples), **common_home(operator))
+
+    def _matmat(self, X: Array) -> Array:
+        return self._through(self.operator.matmat, X)
+
+    def _rmatmat(self, Y: Array) -> Array:
+        return self._through(self.operator.rmatmat, Y)
+
+    def _through(self, product: Callable[[Array], Array], X: Array) -> Array:
+        xp, (samples, size, columns) = self.xp, X.shape
+        image = product(xp.reshape(X, (samples * size, columns)))
+        return xp.reshape(image, (samples, image.shape[0] // samples, columns))
+
+    def adjoint(self) -> LinearOperator:
+        """The adjoint blocks."""
+        return Unfolded(self.operator.adjoint(), self.shape[0])

@@ -28,7 +28,7 @@ def is_cheap(A: LinearOperator, k: int, *, small_end: bool) -> bool:
 
 
 def dense(A: LinearOperator) -> Array:
-    """The finite matrix in at least single precision, by min(M, N) products."""
+    """The finite matrix in at least single precision, by min(M, N) products; a constant of differentiation."""
     m, n = A.shape[-2:]
     matrix = A.to_dense() if isinstance(A, Dense) or n <= m else B.adjoint(A.adjoint().to_dense())
     matrix = B.stop_gradient(B.cast(matrix, B.compute_dtype(A.xp, matrix.dtype)))
