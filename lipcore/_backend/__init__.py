@@ -38,7 +38,7 @@ from .namespace import (
     numpy_dtype,
     real_dtype,
 )
-from .overwrite import overwrite
+from .overwrite import overwritable, overwrite
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
 from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
@@ -95,6 +95,7 @@ __all__ = [
     "memory_is_lazy",
     "numpy_dtype",
     "one_blas_thread",
+    "overwritable",
     "overwrite",
     "pad",
     "pad_adjoint",

@@ -1,4 +1,4 @@
-"""Elementwise steps that write over their argument, where nobody can notice."""
+"""Steps that write over their argument, where nobody can notice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def overwrite(function: Callable[..., Array], a: Array, *others: Any) -> Array:
     `a` must be an array that the caller made and will not use again. NumPy and torch write over it; a torch tensor
     that a derivative or a function transform follows is left alone.
     """
-    if isinstance(a, np.ndarray):
-        return function(a, *others, out=a)
-    if compat.is_torch_array(a) and _plain(a, *others):
-        return function(a, *others, out=a)
-    return function(a, *others)
+    return function(a, *others, out=a) if overwritable(a, *others) else function(a, *others)
+
+
+def overwritable(a: Array, *others: Any) -> bool:
+    """Whether `a`, an array of the caller's, may be written over with what comes from `others`."""
+    return isinstance(a, np.ndarray) or (compat.is_torch_array(a) and _plain(a, *others))
 
 
 def _plain(*xs: Any) -> bool:

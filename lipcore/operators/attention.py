@@ -41,8 +41,8 @@ class AttentionJacobian(LinearOperator):
     scale : float, optional
         Factor s of the logits, ``1 / sqrt(d)`` by default.
     block_size : int, optional
-        Queries per block. By default blocks of at most two million scores, and where all the probabilities fit into
-        32 MiB they are kept between products.
+        Queries per block. By default a block holds 16 MiB of scores or their tangents, and probabilities that fit
+        into 32 MiB altogether are kept between products.
     softcap : float, optional
         Logits t become ``softcap * tanh(t / softcap)``, before the mask applies.
     bias : array, optional

@@ -13,8 +13,8 @@ from .stacked_products import matmul, over_tangents, scalar, shared_left, shared
 
 # A block of probabilities up to this size is kept between products, which then need neither scores nor exponentials.
 KEPT_BYTES = 2**25
-# Numbers in the scores, or their tangents, of one block.
-BLOCK_ENTRIES = 2**21
+# Scores, or their tangents, of one block.
+BLOCK_BYTES = 2**24
 # Fewer rows than this make poor matrix products; tangents are taken in smaller groups first.
 _GOOD_ROWS = 64
 
@@ -50,7 +50,9 @@ class AttentionKernel:
         self.scores, self.v, self.block_size = scores, v, block_size
         xp = B.array_namespace(v)
         b, n, m = scores.shape
-        size = b * n * m * (1 if scores.softcap is None else 2) * B.numpy_dtype(v.dtype).itemsize
+        itemsize = B.numpy_dtype(v.dtype).itemsize
+        self._entries = BLOCK_BYTES // itemsize
+        size = b * n * m * (1 if scores.softcap is None else 2) * itemsize
         self.keeps = keep and size <= KEPT_BYTES and (block_size is None or block_size >= n)
         self._kept: Probabilities | None = None
         if self.keeps:
@@ -98,7 +100,7 @@ class AttentionKernel:
 
     def _sweep(self, tangents: int) -> Sweep:
         b, n, m = self.scores.shape
-        rows = self.block_size or BLOCK_ENTRIES // max(1, b * m * tangents)
+        rows = self.block_size or self._entries // max(1, b * m * tangents)
         arrays = (self.scores.sq, self.scores.k, self.v)
         return Sweep(n, m, max(1, min(n, rows)), causal=self.scores.causal, arrays=arrays)
 
@@ -106,7 +108,7 @@ class AttentionKernel:
         """How many tangents to push or pull at a time."""
         b, n, m = self.scores.shape
         rows = min(n, self.block_size or _GOOD_ROWS)
-        return max(1, min(tangents, BLOCK_ENTRIES // max(1, b * m * rows)))
+        return max(1, min(tangents, self._entries // max(1, b * m * rows)))
 
     def push(self, dq: Array | None, dk: Array | None, dv: Array | None) -> Array:
         r"""Tangents of the output (b, K, n, dv) for tangents (b, K, tokens, features); None stands for zero.
@@ -179,9 +181,11 @@ class AttentionKernel:
 
 
 def _add_rows(total: Array, part: Array) -> Array:
-    """`total` with `part` added to its first rows."""
-    if part.shape[-2] == total.shape[-2]:
-        return total + part
+    """`total`, an array of the caller's, with `part` added to its first rows."""
     xp = B.array_namespace(total)
     rows = part.shape[-2]
-    return xp.concat([total[..., :rows, :] + part, total[..., rows:, :]], axis=-2)
+    head = total[..., :rows, :]
+    if B.overwritable(total, part):
+        xp.add(head, part, out=head)
+        return total
+    return total + part if rows == total.shape[-2] else xp.concat([head + part, total[..., rows:, :]], axis=-2)

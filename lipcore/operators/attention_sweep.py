@@ -38,12 +38,22 @@ class Sweep:
         """Row blocks put together along the second last axis, and the last carry."""
         if self.compiled:
             return self._compiled(body, carry)
+        starts = range(0, self.rows, self.block)
+        whole: tuple[Array, ...] | None = None
         found = []
-        for start in range(0, self.rows, self.block):
+        for start in starts:
             count = min(self.block, self.rows - start)
             keys = min(self.keys, start + count) if self.causal else self.keys
             rows, carry = body(start, count, keys, carry)
-            found.append(rows)
+            if start == 0 and len(starts) > 1 and rows and all(map(B.overwritable, rows)):
+                # small results kept between large temporaries would break up the heap
+                whole = tuple(B.empty_rows(r, self.rows, xp=self.xp) for r in rows)
+            if whole is None:
+                found.append(rows)
+            else:
+                whole = tuple(B.set_rows(w, start, r, xp=self.xp) for w, r in zip(whole, rows, strict=True))
+        if whole is not None:
+            return whole, carry
         if len(found) == 1:
             return found[0], carry
         return tuple(self.xp.concat(list(parts), axis=-2) for parts in zip(*found, strict=True)), carry
