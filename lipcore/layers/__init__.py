@@ -53,10 +53,14 @@ from .concatenate import Concatenate
 from .convolution import Convolution
 from .convolution_transpose import ConvolutionTranspose
 from .dense import Dense
+from .dropout import Dropout
 from .elementwise import Elementwise
+from .embedding import Embedding
 from .global_avg_pool import GlobalAvgPool
 from .global_max_pool import GlobalMaxPool
 from .group_norm import GroupNorm, InstanceNorm
+from .group_sort import FullSort, GroupSort, MaxMin
+from .householder import Householder
 from .l2_pool import L2NormPool
 from .layer_norm import LayerNorm, RMSNorm
 from .linear import LinearLayer
@@ -93,18 +97,23 @@ __all__ = [
     "CosineAttention",
     "Crop",
     "Dense",
+    "Dropout",
     "ELU",
     "Elementwise",
+    "Embedding",
     "Exp",
     "Flatten",
+    "FullSort",
     "GELU",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
+    "GroupSort",
     "HardSigmoid",
     "HardSwish",
     "Hardshrink",
     "Hardtanh",
+    "Householder",
     "Identity",
     "InstanceNorm",
     "Intersection",
@@ -117,6 +126,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "LogSumExp",
+    "MaxMin",
     "MaxPool",
     "Mish",
     "MultiHeadAttention",

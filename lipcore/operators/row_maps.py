@@ -229,3 +229,39 @@ class RowNormalization(RowMap):
 
     def _rows_adjoint(self, y: Array) -> Array:
         return self._symmetric(y if self._gain is None else y * self._gain)
+
+
+class PairMap(RowMap):
+    r"""Symmetric maps of pairs, :math:`(z_1, z_2) \mapsto (d_1 z_1 + b z_2,\; b z_1 + d_2 z_2)`.
+
+    Parameters
+    ----------
+    diagonal : array, shape (*batch_shape, outer, 2, inner)
+        The entries d, real; pairs along axis -2.
+    across : array, shape (*batch_shape, outer, 1, inner)
+        The entries b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lipcore.operators.row_maps import PairMap
+    >>> PairMap(np.array([1.0, 2.0]).reshape(1, 2, 1), np.full((1, 1, 1), 3.0)).to_dense()
+    array([[1., 3.],
+           [3., 2.]])
+    """
+
+    def __init__(self, diagonal: Array, across: Array) -> None:
+        xp = B.array_namespace(diagonal, across, name="diagonal")
+        for name, array in (("diagonal", diagonal), ("across", across)):
+            if not B.is_floating(xp, array.dtype) or B.is_complex(xp, array.dtype):
+                raise TypeError(f"`{name}` must be real floating point, got dtype {B.dtype_name(array.dtype)}")
+        self.diagonal, self.across = diagonal, across
+        self._own, self._other = (xp.expand_dims(array, axis=-1) for array in (diagonal, across))
+        layout = tuple(diagonal.shape[-3:])
+        self._setup_rows(layout, layout, tuple(diagonal.shape[:-3]), diagonal)
+
+    def _rows(self, x: Array) -> Array:
+        return self._own * x + self._other * self.xp.flip(x, axis=-3)
+
+    def _rows_adjoint(self, y: Array) -> Array:
+        return self._rows(y)

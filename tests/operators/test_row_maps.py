@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from operators.conformance import Case, OperatorConformance
 
-from lipcore.operators.row_maps import LogSoftmaxJacobian, LogSumExpJacobian, RowNormalization, SoftmaxJacobian
+from lipcore.operators.row_maps import LogSoftmaxJacobian, LogSumExpJacobian, PairMap, RowNormalization, SoftmaxJacobian
 
 SHAPES = [("rows", (3, 4, 1)), ("columns", (1, 3, 2)), ("batch", (2, 2, 3, 2)), ("one", (1, 1, 1))]
 REAL = ("float32", "float64")
@@ -65,7 +65,29 @@ def normalization_dense(centered, count):
     return dense
 
 
+def pairs(rng, dtype, shape):
+    arrays = {"d": rng.standard_normal(shape), "b": rng.standard_normal((*shape[:-2], 1, shape[-1]))}
+    return {name: np.asarray(a, dtype=dtype) for name, a in arrays.items()}
+
+
+def pair_dense(d, b):
+    def matrix(i, o, k):
+        return np.diag(d[(*i, o, slice(None), k)]) + b[(*i, o, 0, k)] * np.eye(2)[::-1]
+
+    return by_rows(d.shape, matrix)
+
+
 CASES = [
+    *(
+        Case(
+            f"pairs-{name}",
+            lambda rng, dtype, shape=shape: pairs(rng, dtype, shape),
+            lambda backend, dtype, d, b: PairMap(d, b),
+            pair_dense,
+            dtypes=REAL,
+        )
+        for name, shape in (("single", (3, 2, 1)), ("batch", (2, 2, 2, 3)))
+    ),
     *(
         Case(
             f"{kind.__name__}-{name}",
