@@ -60,11 +60,13 @@ from .global_avg_pool import GlobalAvgPool
 from .global_max_pool import GlobalMaxPool
 from .group_norm import GroupNorm, InstanceNorm
 from .group_sort import FullSort, GroupSort, MaxMin
+from .gru import GRU
 from .householder import Householder
 from .l2_pool import L2NormPool
 from .layer_norm import LayerNorm, RMSNorm
 from .linear import LinearLayer
 from .log_softmax import LogSoftmax, LogSumExp
+from .lstm import LSTM
 from .max_pool import MaxPool
 from .multiply import Multiply
 from .normalize import Normalize
@@ -74,6 +76,7 @@ from .pixel_shuffle import PixelShuffle, PixelUnshuffle
 from .regions import Ball, Box, Intersection, Region
 from .reshape import Flatten, Permute, Reshape
 from .residual import Residual
+from .rnn import RNN
 from .sequential import Sequential
 from .slicing import Crop, Slice, Subsample
 from .softmax import Softmax
@@ -105,6 +108,7 @@ __all__ = [
     "Flatten",
     "FullSort",
     "GELU",
+    "GRU",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -119,6 +123,7 @@ __all__ = [
     "Intersection",
     "L2Attention",
     "L2NormPool",
+    "LSTM",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -141,6 +146,7 @@ __all__ = [
     "QKNorm",
     "QuickGELU",
     "RMSNorm",
+    "RNN",
     "ReLU",
     "ReLU6",
     "Region",

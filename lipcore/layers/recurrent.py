@@ -168,7 +168,7 @@ class Recurrent(Layer):
             return None
         hidden = [interval for _, interval in self._walk("token", regions[0], shapes[0])]
         low, high = (np.stack(ends) for ends in zip(*hidden, strict=True))
-        if not np.all(np.isfinite(low)) and regions[0] is None:
+        if regions[0] is None and not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
             return None
         return Box(low, high, kind="analytic")
 
