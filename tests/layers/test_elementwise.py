@@ -274,6 +274,19 @@ def test_curvature_at_high_precision(name):
             assert abs(top - mp.mpf(CURVATURES[name])) < 1e-14
 
 
+@pytest.mark.parametrize("name", STATIONARY)
+def test_turning_points_are_where_they_are_said_to_be(name):
+    """Within an ulp, so that an interval that ends beside one is not told that it holds it, nor the other way."""
+    layer, function, _ = BY_NAME[name]
+    for order, profile in ((1, layer.values), (2, layer.slopes)):
+        for turn in profile.turns:
+            with mp.workdps(40):
+                place = mp.findroot(lambda x, order=order: mp.diff(function, x, order), turn.at)
+                assert abs(place - turn.at) <= 2 * math.ulp(turn.at)
+                low, high = turn.values[0]
+                assert low <= mp.diff(function, place, order - 1) <= high
+
+
 # --- intervals ------------------------------------------------------------------------------------------------------
 
 ENDS = st.one_of(

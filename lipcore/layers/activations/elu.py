@@ -92,7 +92,9 @@ class CELU(Elementwise):
 
     def _slope_error(self, x: Host, slope: Host) -> Host:
         # one rounding of x / a, which exp amplifies
-        return np.asarray(super()._slope_error(x, slope) * (1 + np.minimum(np.abs(x), 1e3 * self.alpha) / self.alpha / 16))
+        return np.asarray(
+            super()._slope_error(x, slope) * (1 + np.minimum(np.abs(x), 1e3 * self.alpha) / self.alpha / 16)
+        )
 
 
 class SELU(Elementwise):
