@@ -109,6 +109,27 @@ class Elementwise(Layer):
     range over an interval follows from its ends. Slopes at the ends are computed in double precision and widened by a
     bound of their error; where that rests on the accuracy of exp and its like the kind is "analytic", but the constant
     over all inputs, made of the stored enclosures alone, is "rigorous".
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> from lipcore.layers.elementwise import Elementwise, Profile, corner
+    >>> class Hyperbola(Elementwise):
+    ...     slopes = Profile((corner(0.0, 0.0),), (-1.0, 1.0))
+    ...     values = Profile((corner(0.0, 1.0),), (math.inf, math.inf))
+    ...
+    ...     def _value(self, xp, x):
+    ...         return xp.sqrt(1 + x * x)
+    ...
+    ...     def _slope(self, xp, x):
+    ...         return x / xp.sqrt(1 + x * x)
+    >>> layer = Hyperbola()
+    >>> layer.lipschitz().upper
+    1.0
+    >>> low, high = layer.slope_range(np.array([-1.0]), np.array([0.75]))
+    >>> low, high
+    (array([-0.707107]), array([0.6]))
     """
 
     ords = (1, 2, math.inf, "token")
