@@ -56,8 +56,10 @@ from .dense import Dense
 from .dropout import Dropout
 from .elementwise import Elementwise
 from .embedding import Embedding
+from .gated import GEGLU, Bilinear, Gated, ReGLU, SwiGLU
 from .global_avg_pool import GlobalAvgPool
 from .global_max_pool import GlobalMaxPool
+from .glu import GLU
 from .group_norm import GroupNorm, InstanceNorm
 from .group_sort import FullSort, GroupSort, MaxMin
 from .gru import GRU
@@ -91,6 +93,7 @@ __all__ = [
     "AvgPool",
     "Ball",
     "BatchNorm",
+    "Bilinear",
     "Box",
     "CELU",
     "CenterNorm",
@@ -107,8 +110,11 @@ __all__ = [
     "Exp",
     "Flatten",
     "FullSort",
+    "GEGLU",
     "GELU",
+    "GLU",
     "GRU",
+    "Gated",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -147,6 +153,7 @@ __all__ = [
     "QuickGELU",
     "RMSNorm",
     "RNN",
+    "ReGLU",
     "ReLU",
     "ReLU6",
     "Region",
@@ -167,6 +174,7 @@ __all__ = [
     "Softsign",
     "SquaredReLU",
     "Subsample",
+    "SwiGLU",
     "Swish",
     "Tanh",
     "TanhExp",

@@ -13,7 +13,6 @@ from ..operators import LinearOperator
 from ..operators.recurrent import GRUJacobian
 from .base import Ord
 from .recurrent import (
-    Gains,
     Interval,
     Recurrent,
     Step,
@@ -29,6 +28,7 @@ from .recurrent import (
     times,
 )
 from .regions import Host
+from .scaled_rows import ScaledRows
 
 
 class GRU(Recurrent):
@@ -122,7 +122,7 @@ class GRU(Recurrent):
 
     def _steps(self, ord: Ord, inputs: Sequence[Interval]) -> list[tuple[Step, Interval]]:
         w, u, bias_ih, bias_hh = self._host()
-        driven, gated, recurrent = Gains(w, ord), Gains(u[:2], ord), Gains(u[2:], ord)
+        driven, gated, recurrent = ScaledRows(w, ord), ScaledRows(u[:2], ord), ScaledRows(u[2:], ord)
         hidden, close, size, found = self._point(self.initial_hidden), closely(len(inputs)), self.hidden, []
         parts = [slice(g * size, (g + 1) * size) for g in range(3)]
         for x in inputs:
@@ -142,7 +142,7 @@ class GRU(Recurrent):
         return found
 
 
-def _kept(recurrent: Gains, u: Host, z: Interval, slope: Host, close: bool) -> float:
+def _kept(recurrent: ScaledRows, u: Host, z: Interval, slope: Host, close: bool) -> float:
     """Norm of ``diag(z) + diag((1 - z) s) U`` for all z of the interval and slopes up to `slope`."""
     found = float(np.max(z.high)) + recurrent.of([(1 - z.low) * slope], closely=close)
     if recurrent.ord == 2:

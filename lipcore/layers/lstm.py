@@ -12,7 +12,6 @@ from ..operators import LinearOperator
 from ..operators.recurrent import LSTMJacobian
 from .base import Ord
 from .recurrent import (
-    Gains,
     Interval,
     Recurrent,
     Step,
@@ -26,6 +25,7 @@ from .recurrent import (
     tanh_slope,
     times,
 )
+from .scaled_rows import ScaledRows
 
 
 class LSTM(Recurrent):
@@ -129,7 +129,7 @@ class LSTM(Recurrent):
 
     def _steps(self, ord: Ord, inputs: Sequence[Interval]) -> list[tuple[Step, Interval]]:
         w, u, bias_ih, bias_hh = self._host()
-        inner, outer = [Gains(m[:3], ord) for m in (w, u)], [Gains(m[3:], ord) for m in (w, u)]
+        inner, outer = [ScaledRows(m[:3], ord) for m in (w, u)], [ScaledRows(m[3:], ord) for m in (w, u)]
         hidden, cell = self._point(self.initial_hidden), self._point(self.initial_cell)
         close, size, found = closely(len(inputs)), self.hidden, []
         for x in inputs:

@@ -11,7 +11,8 @@ from .._typing import Array
 from ..operators import LinearOperator
 from ..operators.recurrent import ElmanJacobian
 from .base import Ord
-from .recurrent import Gains, Interval, Recurrent, Step, affine, closely, plus, tanh, tanh_slope
+from .recurrent import Interval, Recurrent, Step, affine, closely, plus, tanh, tanh_slope
+from .scaled_rows import ScaledRows
 
 
 class RNN(Recurrent):
@@ -100,7 +101,7 @@ class RNN(Recurrent):
 
     def _steps(self, ord: Ord, inputs: Sequence[Interval]) -> list[tuple[Step, Interval]]:
         (w,), (u,), bias_ih, bias_hh = self._host()
-        forward, recurrent = Gains([w], ord), Gains([u], ord)
+        forward, recurrent = ScaledRows([w], ord), ScaledRows([u], ord)
         hidden, close = self._point(self.initial_hidden), closely(len(inputs))
         found = []
         for x in inputs:
