@@ -21,6 +21,9 @@ from .linalg import conj
 from .namespace import device_of, is_complex, is_jax, is_numpy, is_sharded, is_torch
 from .padding import Pads, pad
 
+# Up to so many input channels the adjoint of a strided convolution is computed phase by phase on torch.
+_FEW_CHANNELS = 4
+
 
 def convolve(
     x: Array, kernel: Array, *, stride: Shape, dilation: Shape, groups: int, padding: Pads | None = None
@@ -94,6 +97,8 @@ def _transposed(
     pads: Pads,
 ) -> Array:
     if is_torch(xp):
+        if max(stride) > 1 and groups == 1 and max(dilation) == 1 and kernel.shape[1] <= _FEW_CHANNELS:
+            return _transposed_by_phases(y, kernel, spatial, stride, pads)
         symmetric = all(before == after for before, after in pads)
         inner = [before if symmetric else 0 for before, _ in pads]
         rest = [
@@ -106,6 +111,35 @@ def _transposed(
         return _transposed_jax(y, kernel, spatial, stride, dilation, groups, pads)
     full = tuple(n + sum(pair) for n, pair in zip(spatial, pads, strict=True))
     return _transposed_by_shifts(xp, y, kernel, full, stride, dilation, groups)[_inside(spatial, pads)]
+
+
+def _transposed_by_phases(y: Array, kernel: Array, spatial: Shape, stride: Shape, pads: Pads) -> Array:
+    """The adjoint of a strided convolution, on torch: one convolution of stride 1 whose channels are the phases.
+
+    Pixel ``s q + p`` of the padded image meets the taps ``s a + p`` only, so phase p is a convolution with every s-th
+    tap. For few input channels that is two to three times faster than the library's strided transpose.
+    """
+    import torch
+
+    axes = range(len(stride))
+    counts = [-(-k // s) for k, s in zip(kernel.shape[2:], stride, strict=True)]  # taps of a phase
+    missing = [s * m - k for s, m, k in zip(stride, counts, kernel.shape[2:], strict=True)]
+    taps = torch.nn.functional.pad(kernel, [n for extra in reversed(missing) for n in (0, extra)])
+    split = [n for pair in zip(counts, stride, strict=True) for n in pair]
+    taps = taps.reshape(*kernel.shape[:2], *split)
+    # (c_out, c_in, m, s, m, s) -> (c_in, s, s, c_out, m, m), the taps of a phase in reverse
+    taps = taps.permute(1, *(3 + 2 * i for i in axes), 0, *(2 + 2 * i for i in axes))
+    taps = taps.reshape(-1, kernel.shape[0], *counts).flip(*(2 + i for i in axes))
+    phases = _torch_convolution(y, taps, (1,) * len(stride), [m - 1 for m in counts], (1,) * len(stride), None, 1)
+    size = phases.shape[2:]
+    phases = phases.reshape(y.shape[0], kernel.shape[1], *stride, *size)
+    whole = phases.permute(0, 1, *(n for i in axes for n in (2 + len(stride) + i, 2 + i)))
+    whole = whole.reshape(y.shape[0], kernel.shape[1], *(n * s for n, s in zip(size, stride, strict=True)))
+    # the part inside the padding, with zeros where no window reaches
+    edges = [
+        (-before, n + before - covered) for n, (before, _), covered in zip(spatial, pads, whole.shape[2:], strict=True)
+    ]
+    return torch.nn.functional.pad(whole, [n for pair in reversed(edges) for n in pair])
 
 
 def _inside(spatial: Shape, pads: Pads) -> tuple[Any, ...]:

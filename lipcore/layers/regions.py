@@ -97,6 +97,9 @@ class Ball(Region):
     ord : {2, 1, inf, "token"}
         Norm in which the distance is measured; "token" is the largest Euclidean norm along the last axis, so that every
         token of a sequence may move by `radius`.
+    kind : {"rigorous", "analytic"}
+        Whether the numbers are exact or rounded outward, or only as good as the floating-point steps they came from;
+        constants over the region are no stronger. Leave it alone for a region of your own.
 
     Raises
     ------
@@ -154,6 +157,9 @@ class Box(Region):
     ----------
     lower, upper : array, shape (*sample_shape)
         Arrays of any library, ``lower <= upper``; infinite entries are allowed.
+    kind : {"rigorous", "analytic"}
+        Whether the numbers are exact or rounded outward, or only as good as the floating-point steps they came from;
+        constants over the region are no stronger. Leave it alone for a region of your own.
 
     Raises
     ------
