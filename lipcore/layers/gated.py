@@ -34,6 +34,7 @@ class Gated(Parallel):
     weight_gate, weight_value : array, shape (hidden, features)
         The matrices :math:`W_1, W_2`, as torch stores them.
     bias_gate, bias_value : array, shape (hidden,), optional
+        What is added to the projections.
 
     Raises
     ------

@@ -39,7 +39,9 @@ class GRU(Recurrent):
     weight_ih : array, shape (3 * hidden, features)
         Rows of the gates r, z, n, as torch stores them.
     weight_hh : array, shape (3 * hidden, hidden)
+        U, in the same order.
     bias_ih, bias_hh : array, shape (3 * hidden,), optional
+        b and b'.
     initial_hidden : array, shape (hidden,), optional
         State before the first time, zero by default; a constant of the layer.
 

@@ -14,7 +14,7 @@ from ..norms import Bounds, opnorm_bounds
 from ..norms import rounding as r
 from ..operators import LinearOperator
 from .base import Layer, Ord, limited
-from .regions import Ball, Box, Host, Intersection, Region
+from .regions import Ball, Box, Host, Intersection, Region, norms_up
 
 
 class LinearLayer(Layer):
@@ -103,15 +103,26 @@ class LinearLayer(Layer):
         lost = size.apply(np.abs(middle) + spread) * r.gamma(2 * self._terms(region.shape) + 8) + 1e-300
         shift = np.zeros(()) if offset is None else np.asarray(B.to_numpy(offset), dtype=np.float64)
         value = at + shift
-        slack = np.nextafter((reach + lost) * (1 + 1e-15) + 4e-16 * (np.abs(value) + np.abs(shift)), np.inf)
+        rounded = lost + 4e-16 * (np.abs(value) + np.abs(shift))
+        slack = np.nextafter((reach + rounded) * (1 + 1e-15), np.inf)
         box = Box(np.nextafter(value - slack, -np.inf), np.nextafter(value + slack, np.inf), kind=region.kind)
-        if not isinstance(region, Ball) or region.ord == math.inf or region.radius == 0:
-            return box
-        gain = limited(self._ball_gain(region.shape), 2, regions)
-        radius = r.up(r.mul_up(gain.upper, region.spread(2)) + float(np.linalg.norm(np.ravel(lost))) * 1.0001)
-        if not math.isfinite(radius) or gain.kind not in KNOWN:
-            return box
-        return Intersection(box, Ball(value, radius, 2, kind=gain.kind))
+        balls = self._balls(region, value, rounded)
+        return Intersection(box, *balls) if balls else box
+
+    def _balls(self, region: Region, value: Host, error: Host) -> list[Ball]:
+        """Balls around the image of the centre, which is off by at most `error`, where the region has a ball."""
+        parts = region.regions if isinstance(region, Intersection) else (region,)
+        if value.ndim < 1 or not any(isinstance(p, Ball) and p.ord != math.inf and p.radius > 0 for p in parts):
+            return []
+        found = []
+        for ord in (2, "token") if "token" in self.ords else (2,):
+            gain = self._ball_gain(region.shape) if ord == 2 else self.lipschitz(ord, input_shape=region.shape)
+            gain = limited(gain, ord, (region,))
+            reach = r.mul_up(gain.upper, region.spread(ord))
+            radius = r.add_up(reach, float(np.max(norms_up(error, ord), initial=0.0)))
+            if math.isfinite(radius) and gain.kind in KNOWN:
+                found.append(Ball(value, radius, ord, kind=gain.kind))
+        return found
 
 
 KNOWN = ("rigorous", "analytic")

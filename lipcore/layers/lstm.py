@@ -36,7 +36,9 @@ class LSTM(Recurrent):
     weight_ih : array, shape (4 * hidden, features)
         Rows of the gates i, f, g, o, as torch stores them.
     weight_hh : array, shape (4 * hidden, hidden)
+        U, in the same order.
     bias_ih, bias_hh : array, shape (4 * hidden,), optional
+        b and b'.
     initial_hidden, initial_cell : array, shape (hidden,), optional
         States before the first time, zero by default; constants of the layer.
 

@@ -25,6 +25,7 @@ class RNN(Recurrent):
     weight_hh : array, shape (hidden, hidden)
         U.
     bias_ih, bias_hh : array, shape (hidden,), optional
+        b and b'.
     nonlinearity : {"tanh", "relu"}
     initial_hidden : array, shape (hidden,), optional
         State before the first time, zero by default; a constant of the layer.

@@ -82,7 +82,7 @@ OPTIONS = [
 @pytest.mark.parametrize("kind", ["zero", "ball", "point"])
 def test_dot_product_is_never_violated(options, kind):
     rng = np.random.default_rng(len(str(options)) + len(kind))
-    for _ in range(8):
+    for _ in range(5):
         n, D, heads = (int(rng.integers(low, 5)) for low in (1, 1, 1))
         d, dv, out = 4, int(rng.integers(1, 4)), int(rng.integers(1, 4))
         parts = weights(rng, D, d, dv, out, heads, 10 ** rng.uniform(-1, 0.5), bias=rng.integers(2))
@@ -387,3 +387,49 @@ def test_images_hold_the_outputs(masked):
     assert np.all((image.lower <= y) & (y <= image.upper))
     assert np.max(np.linalg.norm(y, axis=-1)) <= image.norm("token")
     assert np.max(np.linalg.norm(y - image.center, axis=-1)) <= image.spread("token")
+
+
+def test_images_of_small_balls_are_small():
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((4, 3))
+    wq, wk, wv = rng.standard_normal((3, 2, 3)).astype(np.float32)
+    norm = QKNorm("rms", 0.1, np.ones(2, dtype=np.float32), None)
+    for layer in (
+        MultiHeadAttention(wq, wk, wv, num_heads=1),
+        MultiHeadAttention(wq, wk, wv, num_heads=1, qk_norm=norm, rotary=Rotary()),
+        L2Attention(wq, wv, num_heads=2),
+        CosineAttention(wq, wk, wv, num_heads=1),
+    ):
+        ball = lc.Ball(x, 1e-3, "token")
+        image = layer.image(ball)
+        y = layer(np.stack(candidates(rng, ball)))
+        assert np.all((image.lower <= y + 1e-6) & (y - 1e-6 <= image.upper))
+        assert image.spread("token") <= layer.lipschitz("token", ball).upper * 1e-3 * 1.5  # the box moves the centre
+
+
+def test_a_transformer_is_local():
+    rng = np.random.default_rng(3)
+    n, d = 4, 4
+
+    def weight(*shape):
+        return rng.standard_normal(shape) / math.sqrt(shape[-1])
+
+    def block():
+        heads = MultiHeadAttention(*(weight(d, d) for _ in range(4)), num_heads=2)
+        mixer = lc.layers.Sequential(lc.layers.Dense(weight(8, d)), lc.layers.GELU(), lc.layers.Dense(weight(d, 8)))
+        return (
+            lc.layers.Residual(lc.layers.LayerNorm(d), heads),
+            lc.layers.Residual(lc.layers.LayerNorm(d), mixer),
+        )
+
+    net = lc.layers.Sequential(*block(), *block())
+    x = rng.standard_normal((n, d))
+    at = float(np.linalg.norm(net.jacobian(x[None]).to_dense()[0], 2))
+    local, wide, everywhere = (
+        net.lipschitz(2, lc.Ball(x, 1e-8, "token")),
+        net.lipschitz(2, lc.Ball(x, 0.3, "token")),
+        net.lipschitz(2, input_shape=(n, d)),
+    )
+    assert at <= local.upper <= wide.upper <= everywhere.upper * (1 + 1e-9) < INF
+    assert local.upper < 1e-3 * wide.upper
+    assert local.lower == pytest.approx(at, rel=0.05)

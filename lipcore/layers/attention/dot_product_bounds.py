@@ -66,6 +66,11 @@ def multi_head_gains(layer: Any, queries: Region, context: Region) -> Gains | No
     Heads are joined in two ways, of which the lesser counts: :math:`\|W_o\|` times the root of the sum of squares, and
     the sum over heads with :math:`W_o W_v` in place of :math:`W_v`. Everything is computed twice, with tokens around
     the centre of the region and around zero, and the least of each number is kept.
+
+    Search: 1000 random heads of 2 to 8 tokens with up to 3 features, hill climbing in a ball, never went above the
+    bounds; the best reached 0.998 of the Euclidean one and 0.9999 of the token one, where the values dominate. With
+    :math:`A = \pm t I` and tokens up to 1 long the best ratios were 0.64 and 0.75 at t = 1/2, 0.57 and 0.70 at t = 1,
+    0.50 and 0.84 at t = 3, 0.48 and 0.78 at t = 30.
     """
     pairs = list(zip(token_sets(queries), token_sets(context), strict=False))
     weights = [_weights(layer, head) for head in range(layer.num_heads)]

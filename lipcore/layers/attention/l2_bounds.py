@@ -72,6 +72,9 @@ def l2_gains(layer: Any, tokens: int, region: Region | None, *, everywhere: bool
     inf :math:`\|B\|_\infty \|W\|_\infty (1 + 2 c (\kappa + \sqrt d))`, where :math:`\kappa = (1 + \sqrt d) / 2` is the
     largest :math:`\|z\|_1 \|z\|_\infty` of unit vectors. Over a region, the bounds of `head_gains` too. A mask must let
     every query meet its own key, or none.
+
+    Search: 300 random layers, hill climbing in the whole space: at most 0.67 of the bound in the Euclidean norm, 0.76
+    in the token norm, 0.79 for ord inf.
     """
     c = spread_of_softmax(tokens)
     column = column_of_softmax(c)

@@ -119,7 +119,7 @@ class MultiHeadAttention(HeadsLayer):
         return multi_head_constants(self, ord, regions, shapes)
 
     def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:
-        return multi_head_image(self, regions[-1], shapes[0])
+        return multi_head_image(self, regions, shapes[0])
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """Queries, out_features."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import _backend as B
 from ..._typing import Shape
 from ...norms import rounding as r
 from ..images import down, up
 from ..regions import Ball, Box, Host, Intersection, Region
 from .bounds import host, length, lengths, token_sets
+from .cosine_bounds import cosine_gains
+from .dot_product_bounds import multi_head_gains
+from .l2_bounds import l2_gains
+from .mixing import Gains
 
 _SLACK = 1 + 1e-12
 
@@ -91,17 +98,21 @@ def attended(
     return Intersection(box, Ball(around, reach * _SLACK + spare, "token", kind=weaker))
 
 
-def multi_head_image(layer: Any, context: Region | None, queries: Shape | None) -> Region | None:
+def multi_head_image(layer: Any, regions: Sequence[Region | None], queries: Shape | None) -> Region | None:
     """Where the outputs of `MultiHeadAttention` lie."""
+    context = regions[-1]
     if context is None or queries is None:
         return None
     weight, size = host(layer.wv), layer.value_dim
     bias = np.zeros(weight.shape[0]) if layer.bv is None else host(layer.bv)
     slices = [slice(group * size, (group + 1) * size) for group in range(layer.num_kv_heads)]
     groups = [projected_values(context, weight[part], bias[part]) for part in slices]
-    return _attended(
-        layer, [groups[h * len(groups) // layer.num_heads] for h in range(layer.num_heads)], context, queries
-    )
+    heads = [groups[head * len(groups) // layer.num_heads] for head in range(layer.num_heads)]
+    image = _attended(layer, heads, context, queries)
+    if image is None or regions[0] is None:
+        return image
+    gains = multi_head_gains(layer, regions[0], context)
+    return image if gains is None else near_center(layer, image, regions, gains)
 
 
 def l2_image(layer: Any, region: Region | None) -> Region | None:
@@ -113,7 +124,9 @@ def l2_image(layer: Any, region: Region | None) -> Region | None:
         w = host(layer.wq)[head * layer.head_dim : (head + 1) * layer.head_dim]
         wv = host(layer.wv)[head * layer.value_dim : (head + 1) * layer.value_dim]
         heads.append(projected_values(region, layer.scale * (wv @ w.T) @ w, None))
-    return _attended(layer, heads, region, region.shape)
+    image = _attended(layer, heads, region, region.shape)
+    gains, _ = l2_gains(layer, region.shape[0], region, everywhere=layer.mask is None)
+    return image if image is None or gains is None else near_center(layer, image, (region,), gains)
 
 
 def cosine_image(layer: Any, region: Region | None, shape: Shape | None) -> Region | None:
@@ -122,7 +135,46 @@ def cosine_image(layer: Any, region: Region | None, shape: Shape | None) -> Regi
         return None
     size = layer.value_dim
     value = HeadValues(np.zeros((1, size)), np.full((1, size), layer.nu), np.full(1, layer.nu))
-    return _attended(layer, [value] * layer.num_heads, region, shape)
+    image = _attended(layer, [value] * layer.num_heads, region, shape)
+    if image is None or region is None:
+        return image
+    return near_center(layer, image, (region,), cosine_gains(layer, shape[0], region))
+
+
+def near_center(layer: Any, image: Region, regions: Sequence[Region | None], gains: Gains) -> Region:
+    """`image` cut with the balls around the output for the centres of the regions that the constants give."""
+    known = [region for region in regions if region is not None]
+    samples_differ = any(np.ndim(m) == 4 and np.shape(m)[0] > 1 for m in (layer.mask, layer.bias) if m is not None)
+    if samples_differ or not all(np.all(np.isfinite(region.center)) for region in known):
+        return image
+    value = on_host(layer)(*(region.center[None] for region in known))[0]
+    spare = 1e-11 * (1 + float(np.max(lengths(value), initial=0.0)))  # for the rounding of the value
+    balls: list[Region] = []
+    for ord, (first, second, both) in ((2, gains.euclidean), ("token", gains.token)):
+        factors = (both,) if len(known) == 1 else (first, second)
+        reach = sum(factor * region.spread(ord) for factor, region in zip(factors, known, strict=True))
+        reach = reach * _SLACK + spare * math.sqrt(value.shape[0])
+        if math.isfinite(reach):
+            balls.append(Ball(value, reach, ord, kind=image.kind))
+    return Intersection(image, *balls) if balls else image
+
+
+def on_host(layer: Any) -> Any:
+    """The same layer in double precision on the host."""
+    twin = copy.copy(layer)
+    for name, value in vars(layer).items():
+        setattr(twin, name, _host_array(value))
+    norm = getattr(layer, "qk_norm", None)
+    if norm is not None:
+        twin.qk_norm = replace(norm, q_gain=_host_array(norm.q_gain), k_gain=_host_array(norm.k_gain))
+    return twin
+
+
+def _host_array(value: Any) -> Any:
+    if not B.is_array(value):
+        return value
+    found = B.to_numpy(value)
+    return found if found.dtype == bool else found.astype(np.float64)
 
 
 def _attended(layer: Any, heads: Sequence[HeadValues | None], region: Region | None, queries: Shape) -> Region | None:
