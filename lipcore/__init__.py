@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from . import layers, norms
+from . import layers, norms, parametrizations
 from .frontends import ModelFormatError, load_weights
 from .layers.regions import Ball, Box
 from .networks import local_lipschitz
@@ -46,6 +46,7 @@ __all__ = [
     "norms",
     "opnorm",
     "opnorm_bounds",
+    "parametrizations",
     "AttentionJacobian",
     "BlockDiagonal",
     "Convolution",
