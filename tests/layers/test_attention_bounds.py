@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import mpmath
@@ -11,9 +12,10 @@ import lipcore as lc
 from lipcore.layers.attention import CosineAttention, L2Attention, MultiHeadAttention, QKNorm, Rotary
 from lipcore.layers.attention.bounds import diameter, radius, token_sets
 from lipcore.layers.attention.constants import cosine_constant, l2_constant, multi_head_constants
+from lipcore.layers.attention.cosine_bounds import cosine_gains
 from lipcore.layers.attention.dot_product_bounds import multi_head_gains, rotated
 from lipcore.layers.attention.l2_bounds import column_of_softmax, spread_of_softmax
-from lipcore.layers.attention.mixing import Head, Values, head_gains
+from lipcore.layers.attention.mixing import Head, Values, _softmax_ends, head_gains
 
 INF = math.inf
 
@@ -235,18 +237,23 @@ def unit_rows(z, eps):
 
 
 def cosine_jacobian(x, heads, tau, nu, eps, causal):
+    return sum(cosine_parts(x, heads, tau, nu, eps, causal))
+
+
+def cosine_parts(x, heads, tau, nu, eps, causal):
+    """Through the queries, and through keys and values."""
     n, D = x.shape
-    J = np.zeros((n, heads[0]["wo"].shape[0], n, D))
+    to_q, J = np.zeros((2, n, heads[0]["wo"].shape[0], n, D))
     for h in heads:
         (q, dq), (k, dk), (v, dv) = (unit_rows(x @ h[w].T, eps) for w in ("wq", "wk", "wv"))
         logits = tau * q @ k.T
         p = softmax(np.where(np.tri(n, dtype=bool), logits, -INF) if causal else logits)
         out = nu * v @ h["wo"].T
         away = p[:, :, None] * (out[None] - (p @ out)[:, None])
-        J[np.arange(n), :, np.arange(n), :] += tau * np.einsum("ijo,je,ied,df->iof", away, k, dq, h["wq"])
+        to_q[np.arange(n), :, np.arange(n), :] += tau * np.einsum("ijo,je,ied,df->iof", away, k, dq, h["wq"])
         J += tau * np.einsum("ijo,ie,jed,df->iojf", away, q, dk, h["wk"])
         J += nu * np.einsum("ij,oe,jed,df->iojf", p, h["wo"], dv, h["wv"])
-    return J
+    return to_q, J
 
 
 @pytest.mark.parametrize("name", ["l2", "cosine"])
@@ -287,6 +294,41 @@ def test_lipschitz_attention_is_never_violated(name):
                 100,
             )
             assert best <= everywhere[2]
+
+
+def test_cosine_through_queries_alone():
+    rng = np.random.default_rng(8)
+    best = 0.0
+    for _ in range(40):
+        parts = weights(rng, 2, 2, 2, 2, 1, 1.0)
+        layer = CosineAttention(*(parts[0][key] for key in ("wq", "wk", "wv", "wo")), num_heads=1, tau=3.0, eps=0.1)
+        gains = cosine_gains(layer, 3, None)
+        through = cosine_parts(rng.standard_normal((3, 2)), parts, 3.0, 1.0, 0.1, False)
+        for i, J in enumerate(through):
+            found = norms(J)
+            ratios = found[2] / gains.euclidean[i], found["token"] / gains.token[i]
+            assert max(ratios) <= 1
+            best = max(best, ratios[0])
+    assert best > 0.3
+
+
+def test_probabilities_between_intervals_of_logits():
+    rng = np.random.default_rng(9)
+    for _ in range(50):
+        m = int(rng.integers(2, 5))
+        low = 3 * rng.standard_normal((1, m))
+        high = low + rng.exponential(1, (1, m))
+        corners = np.array(list(itertools.product(*zip(low[0], high[0], strict=True))))
+        p = softmax(corners)
+        lower, upper, rest = _softmax_ends(low, high)
+        np.testing.assert_allclose(lower[0], np.min(p, axis=0), rtol=1e-9)
+        np.testing.assert_allclose(upper[0], np.max(p, axis=0), rtol=1e-9)
+        assert np.max(1 - np.max(p, axis=1)) <= rest[0] * (1 + 1e-9)
+    # one key far above, and one that may be: no rounding makes a share vanish that is there
+    lower, upper, rest = _softmax_ends(np.array([[0.0, -1000.0]]), np.array([[1.0, 1000.0]]))
+    assert upper[0, 1] == 1
+    assert lower[0, 1] == 0
+    assert rest[0] == 1
 
 
 def test_l2_attention_needs_its_own_key():

@@ -143,6 +143,19 @@ def test_constants_hold_under_attack(kind):
     assert best > {"lstm": 0.15}.get(kind, 0.5)
 
 
+def test_each_gate_of_an_lstm_counts():
+    # one gate moves alone: the others stand at zero
+    for gate in range(4):
+        w = np.zeros((4, 1))
+        w[gate] = 3.0
+        bias = np.array([0.0, 0.0, 0.5, 0.0])
+        net = LSTM(w, np.zeros((4, 1)), bias, initial_cell=np.array([0.7]))
+        for x in (np.zeros((1, 1)), np.full((1, 1), 0.2)):
+            at = norm(net.jacobian(x[None]).to_dense()[0], 2)
+            assert 0 < at <= net.lipschitz(2, lc.Ball(x, 1e-6)).upper <= 1.001 * at
+            assert at <= net.lipschitz(2, input_shape=(1, 1)).upper
+
+
 def test_one_step_is_a_dense_layer():
     w, u = np.array([[3.0, 4.0]]), np.array([[7.0]])
     for ord, exact in ((1, 4.0), (2, 5.0), (INF, 7.0)):
