@@ -105,7 +105,14 @@ def tests_torch(session: nox.Session) -> None:
 def tests_jax(session: nox.Session) -> None:
     """JAX on the CPU, with and without 64-bit types."""
     install(session, *group("test"), extras="[jax]")
-    pytest(session, "--backends", "jax,jax-x64")
+    # nearly all of the time is XLA compiling small programs: the two processes share what they compile, unoptimised
+    quick = {
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "JAX_COMPILATION_CACHE_DIR": str(Path(session.create_tmp()) / "xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    pytest(session, "--backends", "jax,jax-x64", env=quick)
 
 
 @nox.session
