@@ -6,16 +6,13 @@ import copy
 import math
 from typing import Any
 
-import numpy as np
-
 from .. import _backend as B
 from .._typing import Array, Shape
+from .attention_checks import LETTERS, checked_batch
 from .attention_kernel import AttentionKernel
 from .attention_scores import Scores
 from .base import LinearOperator
 from .stacked_products import merged
-
-LETTERS = ("q", "k", "v")
 
 
 class AttentionJacobian(LinearOperator):
@@ -119,7 +116,7 @@ class AttentionJacobian(LinearOperator):
         softcap: float | None = None,
         bias: Array | None = None,
     ) -> None:
-        batch = _checked_batch(q, k, v, mask, bias)
+        batch = checked_batch(q, k, v, mask, bias)
         xp = B.array_namespace(q, k, v)
         dtype = B.common_dtype(xp, q.dtype, k.dtype, v.dtype)
         self._kernel = _kernel(
@@ -154,26 +151,30 @@ class AttentionJacobian(LinearOperator):
         start = 0
         for x in self.wrt:
             size = math.prod(self.tensors[x])
-            parts[x] = self.xp.reshape(rows[..., start : start + size], (*rows.shape[:2], *self.tensors[x]))
+            parts[x] = self.xp.reshape(rows[..., start : start + size], (*rows.shape[:-1], *self.tensors[x]))
             start += size
-        return self._columns(self.push(parts["q"], parts["k"], parts["v"]))
+        return self._columns(self.push(parts["q"], parts["k"], parts["v"]), X.shape[-1])
 
     def _rmatmat(self, Y: Array) -> Array:
         if 0 in Y.shape:
             return self._nothing(self.shape[-1], Y)
         rows = self._rows(Y)
-        g = self.xp.reshape(rows, (*rows.shape[:2], *self.range_shape))
-        parts = self.pull(g)
-        flat = [self.xp.reshape(part, (*part.shape[:2], math.prod(part.shape[2:]))) for part in parts]
-        return self._columns(flat[0] if len(flat) == 1 else self.xp.concat(flat, axis=-1))
+        parts = self.pull(self.xp.reshape(rows, (*rows.shape[:-1], *self.range_shape)))
+        flat = [self.xp.reshape(part, (*part.shape[:-2], math.prod(part.shape[-2:]))) for part in parts]
+        return self._columns(flat[0] if len(flat) == 1 else self.xp.concat(flat, axis=-1), Y.shape[-1])
 
     def _nothing(self, size: int, X: Array) -> Array:
         return self.xp.zeros((*self.batch_shape, size, X.shape[-1]), dtype=self.dtype, device=self.device)
 
+    def lead(self, tangents: int) -> Shape:
+        """Leading axes of `tangents` tangents, the batch merged into one: ``(b, K)``, and none for a single tangent."""
+        stack = math.prod(self.batch_shape)
+        return () if stack * tangents == 1 else (stack, tangents)
+
     def push(self, dq: Array | None, dk: Array | None, dv: Array | None) -> Array:
-        """Tangents of the output for tangents of the inputs, (b, K, tokens, features) with the batch merged to b."""
+        r"""Tangents of the output for tangents (\*lead, tokens, features) of the inputs, None standing for zero."""
         given = next(t for t in (dq, dk, dv) if t is not None)
-        tangents = given.shape[1]
+        tangents = 1 if given.ndim == 2 else given.shape[1]
         group = self._kernel.group(tangents)
         if tangents <= group:
             return self._kernel.push(dq, dk, dv)
@@ -183,8 +184,8 @@ class AttentionJacobian(LinearOperator):
         return self.xp.concat(found, axis=1)
 
     def pull(self, g: Array) -> tuple[Array, ...]:
-        """Cotangents of the inputs in `wrt` for cotangents of the output (b, K, n, dv)."""
-        tangents = g.shape[1]
+        r"""Cotangents of the inputs in `wrt` for cotangents (\*lead, n, dv) of the output."""
+        tangents = 1 if g.ndim == 2 else g.shape[1]
         group = self._kernel.group(tangents)
         if tangents <= group:
             return self._kernel.pull(g, self.wrt)
@@ -192,14 +193,13 @@ class AttentionJacobian(LinearOperator):
         return tuple(self.xp.concat(list(parts), axis=1) for parts in zip(*found, strict=True))
 
     def _rows(self, X: Array) -> Array:
-        """Columns of a block as rows (b, K, size) in the dtype of the computation."""
+        r"""Columns of a block as rows (\*lead, size) in the dtype of the computation."""
         rows = B.cast(B.transpose(X), self._kernel.v.dtype)
-        return self.xp.reshape(rows, (math.prod(self.batch_shape), *rows.shape[-2:]))
+        return self.xp.reshape(rows, (*self.lead(X.shape[-1]), X.shape[-2]))
 
-    def _columns(self, rows: Array) -> Array:
-        size = math.prod(rows.shape[2:])
-        flat = self.xp.reshape(rows, (*self.batch_shape, rows.shape[1], size))
-        return B.transpose(B.cast(flat, self.dtype))
+    def _columns(self, rows: Array, columns: int) -> Array:
+        flat = self.xp.reshape(B.cast(rows, self.dtype), (*self.batch_shape, columns, -1))
+        return B.transpose(flat)
 
 
 def attention(
@@ -215,7 +215,7 @@ def attention(
     bias: Array | None = None,
 ) -> Array:
     """Output of dot-product attention, block by block of queries; parameters as in `AttentionJacobian`."""
-    batch = _checked_batch(q, k, v, mask, bias)
+    batch = checked_batch(q, k, v, mask, bias)
     xp = B.array_namespace(q, k, v)
     kernel = _kernel(
         q, k, v, batch, mask=mask, bias=bias, causal=causal, scale=scale, softcap=softcap, block_size=block_size,
@@ -263,41 +263,3 @@ def _kernel(
     )
     size = None if block_size is None else int(block_size)
     return AttentionKernel(scores, merged(v, batch), size, keep=keep)
-
-
-def _checked_batch(q: Array, k: Array, v: Array, mask: Array | None, bias: Array | None) -> Shape:
-    """Common batch shape of the arrays, which are checked."""
-    for name, x in zip(LETTERS, (q, k, v), strict=True):
-        xp = B.array_namespace(q, x, name=name)
-        if not B.is_floating(xp, x.dtype) or B.is_complex(xp, x.dtype):
-            raise TypeError(f"`{name}` must be real floating point, got dtype {B.dtype_name(x.dtype)}; cast it first")
-        if x.ndim < 2 or 0 in x.shape[-2:]:
-            raise ValueError(f"`{name}` must have shape (..., tokens, features), neither zero, got {tuple(x.shape)}")
-    if q.shape[-1] != k.shape[-1]:
-        raise ValueError(f"`q` and `k` must have as many features, got {q.shape[-1]} and {k.shape[-1]}")
-    if k.shape[-2] != v.shape[-2]:
-        raise ValueError(f"`k` and `v` must have as many tokens, got {k.shape[-2]} and {v.shape[-2]}")
-    try:
-        batch = np.broadcast_shapes(*(tuple(x.shape[:-2]) for x in (q, k, v)))
-    except ValueError:
-        shapes = ", ".join(str(tuple(x.shape)) for x in (q, k, v))
-        raise ValueError(f"batch axes of `q`, `k` and `v` do not broadcast: {shapes}") from None
-    scores = (*batch, q.shape[-2], k.shape[-2])
-    for name, x in (("mask", mask), ("bias", bias)):
-        if x is not None:
-            _check_mask(name, x, q, scores)
-    return batch
-
-
-def _check_mask(name: str, x: Array, q: Array, scores: Shape) -> None:
-    xp = B.array_namespace(q, x, name=name)
-    floating = B.is_floating(xp, x.dtype) and not B.is_complex(xp, x.dtype)
-    if not floating and (name == "bias" or x.dtype != xp.bool):
-        kinds = "floating" if name == "bias" else "boolean or floating"
-        raise TypeError(f"`{name}` must be {kinds}, got dtype {B.dtype_name(x.dtype)}")
-    try:
-        fits = x.ndim >= 2 and np.broadcast_shapes(tuple(x.shape), scores) == scores
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(f"`{name}` must broadcast to the scores {scores}, got shape {tuple(x.shape)}")

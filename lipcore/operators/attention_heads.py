@@ -72,12 +72,13 @@ class AttentionHeads(LinearOperator):
             parts[x] = self._apart(rows[..., start : start + size], self._heads[x], self.jacobian.tensors[x])
             start += size
         out = self.jacobian.push(parts["q"], parts["k"], parts["v"])
-        return self._columns(self._together(out, self._heads["q"]))
+        return self._columns(self._together(out, self._heads["q"], X.shape[-1]))
 
     def _rmatmat(self, Y: Array) -> Array:
         g = self._apart(self._rows(Y), self._heads["q"], self.jacobian.range_shape)
         parts = self.jacobian.pull(g)
-        flat = [self._together(part, self._heads[x]) for x, part in zip(self.jacobian.wrt, parts, strict=True)]
+        wrt = self.jacobian.wrt
+        flat = [self._together(part, self._heads[x], Y.shape[-1]) for x, part in zip(wrt, parts, strict=True)]
         return self._columns(flat[0] if len(flat) == 1 else self.xp.concat(flat, axis=-1))
 
     def _rows(self, X: Array) -> Array:
@@ -87,25 +88,29 @@ class AttentionHeads(LinearOperator):
         return B.transpose(B.cast(rows, self.dtype))
 
     def _apart(self, rows: Array, heads: Shape, tensor: Shape) -> Array:
-        """Rows (*batch_shape, K, tokens heads features) as (b, K, tokens, features), one for each query head."""
+        r"""Rows (\*batch_shape, K, tokens heads features) as tangents (\*lead, tokens, features) of each query head."""
         *batch, tangents, _ = rows.shape
-        tokens, features = tensor
+        lead = self.jacobian.lead(tangents)
         groups, members = self._heads["q"]
+        if groups * members == 1:
+            return self.xp.reshape(rows, (*lead, *tensor))
+        tokens, features = tensor
         split = self.xp.reshape(rows, (*batch, tangents, tokens, groups, math.prod(heads[1:]), features))
-        lead = len(batch)
-        order = (*range(lead), lead + 2, lead + 3, lead, lead + 1, lead + 4)
-        moved = self.xp.permute_dims(split, order)
+        first = len(batch)
+        moved = self.xp.permute_dims(split, (*range(first), first + 2, first + 3, first, first + 1, first + 4))
         full = (*batch, groups, members, tangents, tokens, features)
-        return self.xp.reshape(self.xp.broadcast_to(moved, full), (math.prod(full[:-3]), tangents, tokens, features))
+        return self.xp.reshape(self.xp.broadcast_to(moved, full), (*lead, *tensor))
 
-    def _together(self, part: Array, heads: Shape) -> Array:
+    def _together(self, part: Array, heads: Shape, tangents: int) -> Array:
         """The way back; heads that share an input are added up."""
         batch, (groups, members) = self.batch_shape, self._heads["q"]
-        tangents, tokens, features = part.shape[1:]
+        tokens, features = part.shape[-2:]
+        flat = (*batch, tangents, tokens * math.prod(heads) * features)
+        if groups * members == 1:
+            return self.xp.reshape(part, flat)
         split = self.xp.reshape(part, (*batch, groups, members, tangents, tokens, features))
-        lead = len(batch)
+        first = len(batch)
         if len(heads) == 1 and members > 1:
-            split = self.xp.sum(split, axis=lead + 1, keepdims=True)
-        order = (*range(lead), lead + 2, lead + 3, lead, lead + 1, lead + 4)
-        moved = self.xp.permute_dims(split, order)
-        return self.xp.reshape(moved, (*batch, tangents, tokens * math.prod(heads) * features))
+            split = self.xp.sum(split, axis=first + 1, keepdims=True)
+        moved = self.xp.permute_dims(split, (*range(first), first + 2, first + 3, first, first + 1, first + 4))
+        return self.xp.reshape(moved, flat)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _backend as B
-from .._typing import Array, Shape
+from .._typing import Array, Namespace, Shape
 from .stacked_products import matmul, merged, over_tangents, scalar, shared_right
 
 Tangent = Callable[[Any, int, int], Array]
@@ -56,7 +56,7 @@ class Scores:
     def rows(self, start: Any, count: int, keys: int) -> tuple[Array, Array | None]:
         """Logits (b, count, keys) of `count` queries from `start` on, and the slopes of their caps."""
         xp = B.array_namespace(self.k)
-        logits = matmul(B.get_rows(self.sq, start, count, xp=xp), B.transpose(self.k[:, :keys, :]))
+        logits = matmul(part(self.sq, start, count, xp=xp), B.transpose(self.k[:, :keys, :]))
         slope = None
         if self.softcap is not None:
             capped = xp.tanh(logits / self.softcap)
@@ -87,25 +87,29 @@ class Scores:
         queries = xp.arange(count, device=device) + start
         return xp.arange(keys, device=device)[None, :] <= queries[:, None]
 
-    def tangent(self, dq: Array | None, dk: Array | None) -> Tangent | None:
+    @staticmethod
+    def tangent(dq: Array | None, dk: Array | None, sq: Array, sk: Array) -> Tangent | None:
         """Tangents of ``s q k^T`` (b, K, count, keys), by start, count and keys; None where they are zero.
 
-        Both parts in one product, ``s [dq, q] [k, dk]^T``.
+        Both parts in one product, ``s [dq, q] [k, dk]^T``. Without the axes b and K where `sq` and `sk` have no b.
         """
-        xp = B.array_namespace(self.k)
+        xp = B.array_namespace(sq)
         if dq is not None and dk is not None:
-            tangents = dq.shape[1]
-            left = xp.concat([dq, over_tangents(self.sq, tangents)], axis=-1)
-            right = xp.concat([over_tangents(self.sk, tangents), dk], axis=-1)
-            return lambda start, count, keys: matmul(
-                B.get_rows(left, start, count, xp=xp), B.transpose(right[..., :keys, :])
-            )
+            tangents = 1 if dq.ndim == 2 else dq.shape[1]
+            left = xp.concat([dq, over_tangents(sq, tangents)], axis=-1)
+            right = xp.matrix_transpose(xp.concat([over_tangents(sk, tangents), dk], axis=-1))
+            return lambda start, count, keys: matmul(part(left, start, count, xp=xp), right[..., :keys])
         if dq is not None:
-            return lambda start, count, keys: shared_right(
-                B.get_rows(dq, start, count, xp=xp), B.transpose(self.sk[:, :keys, :])
-            )
+            keyed = xp.matrix_transpose(sk)
+            return lambda start, count, keys: shared_right(part(dq, start, count, xp=xp), keyed[..., :keys])
         if dk is not None:
+            tangents, keyed = 1 if dk.ndim == 2 else dk.shape[1], xp.matrix_transpose(dk)
             return lambda start, count, keys: matmul(
-                over_tangents(B.get_rows(self.sq, start, count, xp=xp), dk.shape[1]), B.transpose(dk[..., :keys, :])
+                over_tangents(part(sq, start, count, xp=xp), tangents), keyed[..., :keys]
             )
         return None
+
+
+def part(x: Array, start: Any, count: int, *, xp: Namespace) -> Array:
+    """Rows ``start .. start + count``, or `x` where that is all of them."""
+    return x if count == x.shape[-2] else B.get_rows(x, start, count, xp=xp)

@@ -9,10 +9,10 @@ from .._typing import Array, Shape
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """Product of stacks of equal leading axes; a stack of one is multiplied as a matrix, which is faster on JAX."""
+    """Product of stacks of equal leading axes; JAX takes a stack of one as a matrix, which it multiplies faster."""
     xp = B.array_namespace(a, b)
     lead = tuple(a.shape[:-2])
-    if math.prod(lead) != 1 or not lead:
+    if not lead or not B.is_jax(xp) or math.prod(lead) != 1:
         return xp.matmul(a, b)
     return xp.reshape(xp.matmul(_matrix(a), _matrix(b)), (*lead, a.shape[-2], b.shape[-1]))
 
@@ -22,7 +22,9 @@ def _matrix(a: Array) -> Array:
 
 
 def shared_right(a: Array, b: Array) -> Array:
-    """``a[:, t] @ b`` for a (b, K, n, p) and b (b, p, m): one product of K n rows."""
+    """``a[:, t] @ b`` for a (b, K, n, p) and b (b, p, m): one product of K n rows. Matrices are multiplied as such."""
+    if a.ndim == 2:
+        return matmul(a, b)
     xp = B.array_namespace(a, b)
     stack, tangents, n, p = a.shape
     product = matmul(xp.reshape(a, (stack, tangents * n, p)), b)
@@ -31,6 +33,8 @@ def shared_right(a: Array, b: Array) -> Array:
 
 def shared_left(a: Array, b: Array) -> Array:
     """``a @ b[:, t]`` for a (b, n, m) and b (b, K, m, p): one product of K p columns."""
+    if a.ndim == 2:
+        return matmul(a, b)
     xp = B.array_namespace(a, b)
     stack, tangents, m, p = b.shape
     if tangents == 1:
@@ -41,7 +45,9 @@ def shared_left(a: Array, b: Array) -> Array:
 
 
 def over_tangents(a: Array, tangents: int) -> Array:
-    """`a` (b, n, p) for each of K tangents, without a copy."""
+    """`a` (b, n, p) for each of K tangents, without a copy; a matrix as it is."""
+    if a.ndim == 2:
+        return a
     return B.array_namespace(a).broadcast_to(a[:, None, :, :], (a.shape[0], tangents, *a.shape[1:]))
 
 

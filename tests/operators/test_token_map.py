@@ -5,7 +5,7 @@ import pytest
 from operators.conformance import Case, OperatorConformance, gaussian
 
 import lipcore as lc
-from lipcore.operators.token_map import TokenMap
+from lipcore.operators.token_map import TokenMap, TokenMaps
 
 CASES = [
     Case(
@@ -20,6 +20,32 @@ CASES = [
         ("tall", (3, 1), 2, ("numpy", "strict", "torch", "cupy")),
     ]
 ]
+
+
+CASES += [
+    Case(
+        f"several, {name}",
+        lambda rng, dtype: {"a": gaussian(rng, (2, 3), dtype), "b": gaussian(rng, (1, 3), dtype)},
+        lambda backend, dtype, a, b, batch=batch: TokenMaps([a, b], 2, batch_shape=batch),
+        lambda a, b, batch=batch: np.broadcast_to(
+            np.concatenate([np.kron(np.eye(2), a), np.kron(np.eye(2), b)]), (*batch, 6, 6)
+        ),
+        natives=natives,
+    )
+    for name, batch, natives in [
+        ("single", (), ("numpy", "strict", "torch", "cupy")),
+        ("batch", (2,), ("numpy", "strict", "torch", "jax", "cupy")),
+    ]
+]
+CASES.append(
+    Case(
+        "batch",
+        lambda rng, dtype: {"w": gaussian(rng, (2, 3), dtype)},
+        lambda backend, dtype, w: TokenMap(w, 2, batch_shape=(3,)),
+        lambda w: np.broadcast_to(np.kron(np.eye(2), w), (3, 4, 6)),
+        natives=("numpy", "strict", "torch", "cupy"),
+    )
+)
 
 
 class TestConformance(OperatorConformance):

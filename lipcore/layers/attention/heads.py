@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from ...operators.attention import attention
 from ...operators.attention_heads import AttentionHeads
 from ...operators.pair_rotation import PairRotation, turn
 from ...operators.row_maps import RowNormalization
-from ...operators.token_map import TokenMap
+from ...operators.token_map import TokenMap, TokenMaps
 from .constants import AttentionLayer
 from .options import QKNorm, Rotary
 
@@ -37,7 +38,7 @@ class Branch:
 def project(x: Array, weight: Array, bias: Array | None, heads: int) -> Branch:
     """``x W^T + b`` of tokens x (samples, tokens, features), head after head."""
     xp = B.array_namespace(x)
-    operator = TokenMap(weight, x.shape[1])
+    operator = TokenMap(weight, x.shape[1], batch_shape=(x.shape[0],))
     y = operator.apply(x)
     y = y if bias is None else y + bias
     return Branch(xp.reshape(y, (*y.shape[:2], heads, y.shape[-1] // heads)), operator)
@@ -111,9 +112,13 @@ class HeadsLayer(AttentionLayer):
     def _score_scale(self) -> float:
         raise NotImplementedError
 
-    def _combined(self, branches: tuple[Branch, Branch, Branch]) -> LinearOperator:
-        """Derivatives of all branches with respect to their one source."""
-        return VStack([branch.operator for branch in branches])
+    def _combined(self, branches: Sequence[Branch]) -> LinearOperator:
+        """Derivatives of branches with respect to their one source."""
+        maps = [branch.operator for branch in branches]
+        plain = [one for one in maps if isinstance(one, TokenMap)]
+        if len(plain) == len(maps):
+            return TokenMaps([one.weight for one in plain], plain[0].tokens, batch_shape=plain[0].batch_shape)
+        return VStack(maps)
 
     def _forward(self, *xs: Array) -> Array:
         branches = self._branches(*xs)
@@ -134,15 +139,14 @@ class HeadsLayer(AttentionLayer):
         if len(xs) == 1:
             parts: tuple[LinearOperator, ...] = (heads @ self._combined(branches),)
         else:
-            query, key, value = (branch.operator for branch in branches)
             parts = (
-                heads.with_respect_to("q") @ query,
-                heads.with_respect_to("kv") @ VStack([key, value]),
+                heads.with_respect_to("q") @ branches[0].operator,
+                heads.with_respect_to("kv") @ self._combined(branches[1:]),
             )
         if self.output_factor != 1:
             parts = tuple(self.output_factor * part for part in parts)
         if self.wo is not None:
-            output = TokenMap(self.wo, xs[0].shape[1])
+            output = TokenMap(self.wo, xs[0].shape[1], batch_shape=(xs[0].shape[0],))
             parts = tuple(output @ part for part in parts)
         return self._projected(at.value), parts
 
@@ -183,7 +187,7 @@ class HeadsLayer(AttentionLayer):
         samples, _, _, n, dv = value.shape
         y = xp.reshape(xp.permute_dims(value, (0, 3, 1, 2, 4)), (samples, n, self.num_heads * dv))
         y = y if self.output_factor == 1 else y * self.output_factor
-        y = y if self.wo is None else TokenMap(self.wo, n).apply(y)
+        y = y if self.wo is None else TokenMap(self.wo, n, batch_shape=(samples,)).apply(y)
         return y if self.bo is None else y + self.bo
 
     def _checked(self, xs: Any) -> None:

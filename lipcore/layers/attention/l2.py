@@ -111,7 +111,7 @@ class L2Attention(HeadsLayer):
             project(x, self._value_weight, None, self.num_heads),
         )
 
-    def _combined(self, branches: tuple[Branch, Branch, Branch]) -> LinearOperator:
+    def _combined(self, branches: Sequence[Branch]) -> LinearOperator:
         """The projection of queries and keys is computed once."""
         queries, keys = (cast("ProductOperator", branch.operator).operands for branch in branches[:2])
         return VStack([VStack([queries[0], keys[0]]) @ queries[1], branches[2].operator])
