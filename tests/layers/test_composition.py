@@ -45,7 +45,9 @@ PLACEMENTS = [
 
 class TestPlacement(OperatorConformance):
     @pytest.fixture(params=PLACEMENTS, ids=lambda case: case.name)
-    def case(self, request):
+    def case(self, request, backend):
+        if backend.native == "jax" and request.param is not PLACEMENTS[0]:
+            pytest.skip("JAX compiles each case anew: one stands for all")
         return request.param
 
 
@@ -122,7 +124,9 @@ CASES = [
 
 class TestConformance(LayerConformance):
     @pytest.fixture(params=CASES, ids=lambda case: case.name)
-    def case(self, request):
+    def case(self, request, backend):
+        if backend.native == "jax" and request.param.name not in ("nested", "separate"):
+            pytest.skip("JAX compiles each case anew: two stand for all")
         return request.param
 
 
