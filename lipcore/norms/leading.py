@@ -19,6 +19,8 @@ from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
 # Norm of the random part beside a warm start of norm one: little enough to start near the given vector, and the claim
 # of the upper bound pays for it with ln(10) steps' worth of growth once.
 _NOISE = 0.1
+# The same where nothing is claimed: enough to find what the given vector does not contain.
+_UNCLAIMED_NOISE = 0.03
 _CYCLE = 8
 # Ritz values looked at to tell a cluster at the top from a gap.
 _CLUSTER = 12
@@ -134,8 +136,8 @@ def _start(
     warm = _warm_vector(side, operator, v0, noise.dtype)
     length = xp.linalg.vector_norm(warm, axis=-1, keepdims=True)
     length = xp.where(length > 0, length, xp.ones_like(length))
-    # each real part of the noise has this deviation, so that the noise has norm about _NOISE
-    deviation = _NOISE / math.sqrt((2 if is_complex else 1) * n)
+    # each real part of the noise has this deviation, so that its norm is as wanted
+    deviation = (_NOISE if probability else _UNCLAIMED_NOISE) / math.sqrt((2 if is_complex else 1) * n)
     start = warm / length + deviation * noise
     if not probability:
         return start, np.ones(batch)
