@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from . import layers, norms, parametrizations
+from . import layers, nn, norms, parametrizations
 from .frontends import ModelFormatError, load_weights
 from .layers.regions import Ball, Box
 from .networks import local_lipschitz
@@ -24,6 +24,17 @@ from .operators import (
     aslinearoperator,
     check_adjoint,
 )
+from .orthogonal import (
+    bjorck,
+    cayley,
+    cholesky_qr,
+    matrix_exp,
+    newton_schulz,
+    orthogonalize,
+    polar,
+    polar_express,
+    qdwh,
+)
 from .solvers import (
     ConvergenceError,
     block_krylov_svd,
@@ -43,6 +54,7 @@ __all__ = [
     "condition_number",
     "layers",
     "local_lipschitz",
+    "nn",
     "norms",
     "opnorm",
     "opnorm_bounds",
@@ -62,6 +74,15 @@ __all__ = [
     "VStack",
     "aslinearoperator",
     "check_adjoint",
+    "bjorck",
+    "cayley",
+    "cholesky_qr",
+    "matrix_exp",
+    "newton_schulz",
+    "orthogonalize",
+    "polar",
+    "polar_express",
+    "qdwh",
     "ConvergenceError",
     "block_krylov_svd",
     "eigsh",

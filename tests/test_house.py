@@ -106,7 +106,7 @@ def test_optional_packages_stay_at_home(path):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("floor", ["operators", "solvers", "norms"])
+@pytest.mark.parametrize("floor", ["operators", "solvers", "norms", "orthogonal"])
 def test_no_library_is_named_above_the_ground(floor):
     """Not even as a string to compare a namespace with."""
     wrong = []
@@ -150,7 +150,7 @@ def test_version_is_the_installed_one():
 
 def public_modules() -> list[ModuleType]:
     found = [lipcore]
-    for name in ("operators", "solvers", "norms", "frontends", "report"):
+    for name in ("operators", "solvers", "norms", "orthogonal", "frontends", "report"):
         if (PACKAGE / name / "__init__.py").exists():
             found.append(importlib.import_module(f"lipcore.{name}"))
     return found

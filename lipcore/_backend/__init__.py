@@ -2,6 +2,7 @@
 
 from .autodiff import linearize, supports_autodiff
 from .convolution import convolve, convolve_adjoint
+from .custom_derivative import with_derivative
 from .foreign import foreign_namespace, is_sparse, sparse_transpose, standard_namespace
 from .host import (
     cast,
@@ -114,5 +115,6 @@ __all__ = [
     "to_numpy",
     "transpose",
     "triangular_solve",
+    "with_derivative",
     "work_rows",
 ]

@@ -1,0 +1,75 @@
+"""What every orthogonaliser does to its argument first: checks, the tall form, and a scale without overflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _backend as B
+from .._typing import Array, Namespace
+
+
+def check_matrices(w: Array, name: str = "W", *, square: bool = False) -> Namespace:
+    """Namespace of a stack of floating matrices; raises for anything else."""
+    xp = B.array_namespace(w, name=name)
+    if not B.is_floating(xp, w.dtype):
+        raise TypeError(
+            f"`{name}` must be real or complex floating point, got dtype {B.dtype_name(w.dtype)}; convert it first"
+        )
+    if w.ndim < 2:
+        raise ValueError(f"`{name}` must have shape (..., m, n), got {tuple(w.shape)}")
+    if square and w.shape[-1] != w.shape[-2]:
+        raise ValueError(f"`{name}` must be square, got shape {tuple(w.shape)}")
+    return xp
+
+
+def check_count(value: Any, name: str, *, least: int = 0) -> int:
+    """A whole number that is at least `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise ValueError(f"`{name}` must be an integer of at least {least}, got {value!r}")
+    return int(value)
+
+
+def tall(w: Array) -> tuple[Array, bool]:
+    """The matrices with no fewer rows than columns, and whether that took the adjoint."""
+    return (B.adjoint(w), True) if w.shape[-2] < w.shape[-1] else (w, False)
+
+
+def working_copy(w: Array) -> Array:
+    """The matrices in at least single precision."""
+    return B.cast(w, B.compute_dtype(B.array_namespace(w), w.dtype))
+
+
+def power_of_two(w: Array) -> Array:
+    """Powers of two near the largest entry of each matrix, shape (..., 1, 1); 1 for zero matrices.
+
+    Division by them is exact unless it underflows, and leaves entries whose squares and sums cannot overflow.
+    """
+    xp = B.array_namespace(w)
+    constant = B.stop_gradient(w)
+    if B.is_complex(xp, w.dtype):
+        largest = xp.maximum(
+            xp.max(xp.abs(xp.real(constant)), axis=(-2, -1), keepdims=True),
+            xp.max(xp.abs(xp.imag(constant)), axis=(-2, -1), keepdims=True),
+        )
+    else:
+        largest = xp.max(xp.abs(constant), axis=(-2, -1), keepdims=True)
+    one = xp.ones_like(largest)
+    # NaN and infinity stay what they are, so that they are seen later
+    usable = xp.logical_and(largest > 0, xp.isfinite(largest))
+    return xp.where(usable, xp.pow(one + one, xp.floor(xp.log2(xp.where(usable, largest, one)))), one)
+
+
+def norm_bound(gram: Array) -> Array:
+    """Upper bounds of ``||X||_2`` from ``X^H X``, shape (..., 1, 1); 1 for zero matrices. Differentiable."""
+    xp = B.array_namespace(gram)
+    squared = xp.sum(xp.real(gram) ** 2, axis=(-2, -1), keepdims=True)
+    if B.is_complex(xp, gram.dtype):
+        squared = squared + xp.sum(xp.imag(gram) ** 2, axis=(-2, -1), keepdims=True)
+    zero = squared == 0
+    return xp.where(zero, xp.ones_like(squared), xp.sqrt(xp.sqrt(xp.where(zero, xp.ones_like(squared), squared))))
+
+
+def identity(like: Array, n: int) -> Array:
+    """Identity of order `n` where `like` is."""
+    xp = B.array_namespace(like)
+    return xp.eye(n, dtype=like.dtype, device=B.device_of(like))

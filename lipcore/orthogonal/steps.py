@@ -1,0 +1,111 @@
+"""Single steps of the iterations: an odd polynomial of X, through its Gram matrix; and a rational function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _backend as B
+from .._typing import Array
+from .inputs import identity, norm_bound
+from .minimax import Odd
+
+# From this aspect ratio on, several steps on the small Gram matrix cost less than as many on the whole.
+GRAM_ASPECT = 3
+# Steps on a Gram matrix before it is formed anew: its rounding errors are absolute, and small eigenvalues drown.
+_RESTART = 3
+
+
+def gram(x: Array) -> Array:
+    """``X^H X``, Hermitian up to rounding (a copy to make it so would cost a fifth of the product)."""
+    return B.matmul(B.adjoint(x), x)
+
+
+def multiplier(g: Array, p: Odd) -> Array:
+    """``p(X) X^-1`` as a polynomial of the Gram matrix: ``len(p) - 2`` products of its order."""
+    eye = identity(g, g.shape[-1])
+    if len(p) == 1:
+        return p[0] * eye + g * 0.0
+    total = p[-1] * g + p[-2] * eye
+    for coefficient in reversed(p[:-2]):
+        total = B.matmul(g, total) + coefficient * eye
+    return total
+
+
+def odd_steps(x: Array, steps: Sequence[Odd], *, normalize: bool, gram_form: bool = False) -> Array:
+    """One odd polynomial after the other, of ``X`` (..., m, n) with m >= n.
+
+    Normalized, the first is applied to ``X / s``, where s >= ||X||_2 comes from the Gram matrix that it needs anyway.
+    """
+    if gram_form:
+        return _odd_steps_on_gram(x, steps, normalize=normalize)
+    for k, p in enumerate(steps):
+        g = gram(x)
+        if normalize and k == 0:
+            s = norm_bound(g)
+            x, g = x / s, g / (s * s)
+        x = B.matmul(x, multiplier(g, p))
+    return x
+
+
+def _odd_steps_on_gram(x: Array, steps: Sequence[Odd], *, normalize: bool) -> Array:
+    for start in range(0, len(steps), _RESTART):
+        g = gram(x)
+        if normalize and start == 0:
+            s = norm_bound(g)
+            x, g = x / s, g / (s * s)
+        x = B.matmul(x, accumulated(g, steps[start : start + _RESTART]))
+    return x
+
+
+def accumulated(g: Array, steps: Sequence[Odd]) -> Array:
+    """The product of the multipliers of several steps, all from one Gram matrix."""
+    total = None
+    for k, p in enumerate(steps):
+        z = multiplier(g, p)
+        total = z if total is None else B.matmul(total, z)
+        if k + 1 < len(steps):
+            g = B.matmul(z, B.matmul(g, z))
+    return total
+
+
+def halley_weights(low: float, most: float = float("inf")) -> tuple[float, float, float]:
+    """Weights (a, b, c) of ``x (a + b x^2) / (1 + c x^2)``, best for [low, 1]; c is at most `most`.
+
+    Nakatsukasa, Bai, Gygi 2010: 1 is a fixed point, and the image of [low, 1] reaches down as little as possible.
+    """
+    for _ in range(200):
+        d = (4.0 * (1.0 - low * low) / low**4) ** (1.0 / 3.0)
+        root = (1.0 + d) ** 0.5
+        a = root + 0.5 * (8.0 - 4.0 * d + 8.0 * (2.0 - low * low) / (low * low * root)) ** 0.5
+        b = (a - 1.0) ** 2 / 4.0
+        c = a + b - 1.0
+        if c <= most:
+            break
+        low *= 1.25
+    return a, b, c
+
+
+def halley(x: Any, weights: tuple[float, float, float]) -> Any:
+    """The function with these weights."""
+    a, b, c = weights
+    return x * (a + b * x * x) / (1.0 + c * x * x)
+
+
+def rational_step(x: Array, g: Array, weights: tuple[float, float, float]) -> Array:
+    """``X (a I + b G) (I + c G)^-1`` with ``G = X^H X``, by a Cholesky factor.
+
+    Costs one Cholesky factorisation of order n and two triangular solves with m right-hand sides, or, for tall X, with
+    n of them and one product. Rounding errors grow with c.
+    """
+    a, b, c = weights
+    n = g.shape[-1]
+    eye = identity(g, n)
+    g = (g + B.adjoint(g)) * 0.5
+    factor, _ = B.cholesky(c * g + eye)
+    rest = a - b / c
+    if x.shape[-2] >= 2 * n:
+        half = B.triangular_solve(factor, B.array_namespace(g).broadcast_to(eye, g.shape))
+        return B.matmul(x, rest * B.matmul(B.adjoint(half), half) + (b / c) * eye)
+    solved = B.triangular_solve(factor, B.triangular_solve(factor, B.adjoint(x)), adjoint=True)
+    return (b / c) * x + rest * B.adjoint(solved)
