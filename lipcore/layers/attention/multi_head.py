@@ -30,6 +30,7 @@ class MultiHeadAttention(HeadsLayer):
     wo : array, shape (out_features, num_heads * value_dim), optional
         Projection of the heads' outputs side by side; none by default.
     num_heads : int
+        Query heads.
     num_kv_heads : int, optional
         Grouped-query attention: query heads ``g h ... g h + g - 1``, ``g = num_heads / num_kv_heads``, share key and
         value head h. By default as many as query heads.
@@ -48,9 +49,57 @@ class MultiHeadAttention(HeadsLayer):
     softcap : float, optional
         Logits s become ``softcap * tanh(s / softcap)`` before bias and mask.
     rotary : Rotary, optional
+        Rotary position embedding of queries and keys.
     qk_norm : QKNorm, optional
+        Normalisation of queries and keys, before rotation.
     block_size : int, optional
         Queries per block; chosen from the memory that a block needs by default.
+
+    Raises
+    ------
+    TypeError
+        If a weight, bias or mask is not of a fitting dtype, or of another library.
+    ValueError
+        If shapes do not meet, or an option is out of range.
+
+    See Also
+    --------
+    AttentionJacobian : The Jacobian of the heads.
+    ScaledDotProductAttention : Without projections.
+
+    Notes
+    -----
+    Inputs are tokens (samples, n, features) and, for ``cross=True``, a context (samples, m, context_features). With
+    :math:`q_i = W_q x_i + b_q`, :math:`k_j = W_k y_j + b_k`, :math:`v_j = W_v y_j + b_v` of a head, normalised and
+    turned where asked for, and :math:`y = x` in self-attention, an output token is
+
+    .. math:: W_o \bigl( \textstyle\sum_j p_{ij} v_j \bigr)_{\text{heads}} + b_o, \qquad
+              p_{ij} = \mathrm{softmax}_j (s\, q_i \cdot k_j + b_{ij}),
+
+    and zero for a head whose keys are all masked. The Jacobian is :math:`W_o J (A_q; A_k; A_v)` with the heads'
+    `AttentionJacobian` J and the derivatives A of the three paths; neither it nor the scores are ever formed, and
+    probabilities only where they are few.
+
+    No finite constant holds for all inputs: the derivative with respect to a query grows with the square of the keys
+    (Kim, Papamakarios and Mnih 2021, arXiv 2006.04710). Over a region constants are "analytic"; on tokens of norm at
+    most R, with :math:`t = |s| \, \|W_q^T W_k\| R^2`, one head has at most :math:`\|W_v\| (1 + 2 t)` in the norm
+    "token", which is approached, and :math:`\|W_v\| [t + \sqrt{n (1 + t) (1 + 2 t)}]` or less for ord 2; intervals of
+    the logits and diameters of the values over the region make it less. Source of the layer: Vaswani et al. 2017, arXiv
+    1706.03762; grouped heads: Ainslie et al. 2023, arXiv 2305.13245.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> rng = np.random.default_rng(0)
+    >>> wq, wk, wv, wo = (rng.standard_normal((8, 8)) / 3 for _ in range(4))
+    >>> layer = lc.layers.MultiHeadAttention(wq, wk, wv, wo, num_heads=2, causal=True)
+    >>> x = rng.standard_normal((3, 5, 8))
+    >>> layer(x).shape, layer.jacobian(x).shape
+    ((3, 5, 8), (3, 40, 40))
+    >>> ball = lc.Ball(x[0], 0.1, "token")
+    >>> bool(lc.opnorm(layer.jacobian(x[:1]))[0] <= layer.lipschitz(2, ball).upper)
+    True
     """
 
     def __init__(
