@@ -23,10 +23,9 @@ def dense(features, out, bias=True):
     return L.Dense(rng.uniform(-reach, reach, (out, features)), rng.uniform(-reach, reach, out) if bias else None)
 
 
-def feed_forward(*sizes):
-    """Dense layers with a ReLU between."""
-    first, second = (dense(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-    return L.Sequential(first, L.ReLU(), second)
+def feed_forward(features, hidden, out):
+    """Two dense layers with a ReLU between."""
+    return L.Sequential(dense(features, hidden), L.ReLU(), dense(hidden, out))
 
 
 def recurrent():
