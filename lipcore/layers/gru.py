@@ -12,21 +12,8 @@ from .._typing import Array
 from ..operators import LinearOperator
 from ..operators.recurrent import GRUJacobian
 from .base import Ord
-from .recurrent import (
-    Interval,
-    Recurrent,
-    Step,
-    affine,
-    closely,
-    logistic,
-    mixed,
-    plus,
-    sigmoid,
-    sigmoid_slope,
-    tanh,
-    tanh_slope,
-    times,
-)
+from .intervals import Interval, affine, mixed, plus, sigmoid, sigmoid_slope, tanh, tanh_slope, times
+from .recurrent import Recurrent, Step, closely, logistic
 from .regions import Host
 from .scaled_rows import ScaledRows
 

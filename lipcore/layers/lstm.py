@@ -11,20 +11,8 @@ from .._typing import Array
 from ..operators import LinearOperator
 from ..operators.recurrent import LSTMJacobian
 from .base import Ord
-from .recurrent import (
-    Interval,
-    Recurrent,
-    Step,
-    affine,
-    closely,
-    logistic,
-    plus,
-    sigmoid,
-    sigmoid_slope,
-    tanh,
-    tanh_slope,
-    times,
-)
+from .intervals import Interval, affine, plus, sigmoid, sigmoid_slope, tanh, tanh_slope, times
+from .recurrent import Recurrent, Step, closely, logistic
 from .scaled_rows import ScaledRows
 
 

@@ -13,6 +13,7 @@ from .._typing import Array, Shape
 from ..norms import Bounds, opnorm_bounds
 from .base import Layer, Ord
 from .composite import point_norm, raised
+from .intervals import Interval
 from .regions import Box, Host, Region
 
 _EACH_STEP = 64  # steps whose matrices are scaled by what is known of that step
@@ -34,23 +35,6 @@ class Step(NamedTuple):
     input_to_cell: float = 0.0  # a
     hidden_to_cell: float = 0.0  # b
     cell: float = 0.0  # K
-
-
-class Interval(NamedTuple):
-    """Ends of a vector, entry by entry."""
-
-    low: Host
-    high: Host
-
-    @property
-    def size(self) -> Host:
-        """Largest absolute values."""
-        return np.maximum(np.abs(self.low), np.abs(self.high))
-
-    @property
-    def nearest(self) -> Host:
-        """Smallest absolute values."""
-        return np.maximum(np.maximum(self.low, -self.high), 0.0)
 
 
 class Recurrent(Layer):
@@ -236,58 +220,6 @@ def _log_gains(steps: Sequence[Step], starts: Host) -> Host:
     return np.stack(rows)
 
 
-def affine(matrix: Host, x: Interval, bias: Host) -> Interval:
-    """Interval of ``matrix x + bias``, by midpoint and radius, widened for rounding."""
-    if not (np.all(np.isfinite(x.low)) and np.all(np.isfinite(x.high))):
-        wide = np.where(np.any(matrix != 0, axis=1), np.inf, 0.0)
-        return Interval(bias - wide, bias + wide)
-    middle, half = (x.low + x.high) / 2, (x.high - x.low) / 2
-    center, reach = matrix @ middle + bias, np.abs(matrix) @ half
-    reach = reach * _SLACK + 1e-14 * (matrix.shape[1] + 8) * (np.abs(matrix) @ x.size + np.abs(bias))
-    return Interval(center - reach, center + reach)
-
-
-def plus(a: Interval, b: Interval) -> Interval:
-    """Interval of a sum."""
-    slack = 4e-16 * (_finite(a.size) + _finite(b.size))
-    return Interval(a.low + b.low - slack, a.high + b.high + slack)
-
-
-def times(a: Interval, b: Interval) -> Interval:
-    """Interval of a product of finite intervals."""
-    ends = np.stack([a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high])
-    slack = 4e-16 * np.max(np.abs(ends), axis=0)
-    return Interval(np.min(ends, axis=0) - slack, np.max(ends, axis=0) + slack)
-
-
-def mixed(weight: Interval, a: Interval, b: Interval) -> Interval:
-    """Interval of ``(1 - w) a + w b`` for weights within [0, 1]."""
-    ends = np.stack([(1 - w) * x + w * y for w in weight for x, y in ((a.low, b.low), (a.high, b.high))])
-    slack = 1e-15 * (a.size + b.size)
-    return Interval(np.min(ends, axis=0) - slack, np.max(ends, axis=0) + slack)
-
-
-def tanh(x: Interval) -> Interval:
-    """Interval of the hyperbolic tangent."""
-    return Interval(np.maximum(np.tanh(x.low) - 4e-16, -1.0), np.minimum(np.tanh(x.high) + 4e-16, 1.0))
-
-
-def sigmoid(x: Interval) -> Interval:
-    """Interval of the logistic function."""
-    low, high = (0.5 * (1 + np.tanh(end / 2)) for end in x)
-    return Interval(np.maximum(low - 4e-16, 0.0), np.minimum(high + 4e-16, 1.0))
-
-
-def tanh_slope(x: Interval) -> Host:
-    """Largest slope of the hyperbolic tangent."""
-    return np.asarray(np.minimum((1 - np.tanh(x.nearest) ** 2) * _SLACK + 4e-16, 1.0))
-
-
-def sigmoid_slope(x: Interval) -> Host:
-    """Largest slope of the logistic function."""
-    return np.asarray(np.minimum((1 - np.tanh(x.nearest / 2) ** 2) / 4 * _SLACK + 4e-16, 0.25))
-
-
 def closely(steps: int) -> bool:
     """Whether each step's matrices are worth norms of their own."""
     return steps <= _EACH_STEP
@@ -296,7 +228,3 @@ def closely(steps: int) -> bool:
 def logistic(x: Array, xp: Any) -> Array:
     """The logistic function, without overflow."""
     return 0.5 * (1 + xp.tanh(0.5 * x))
-
-
-def _finite(x: Host) -> Host:
-    return np.where(np.isfinite(x), x, 0.0)

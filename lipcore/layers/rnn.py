@@ -11,7 +11,8 @@ from .._typing import Array
 from ..operators import LinearOperator
 from ..operators.recurrent import ElmanJacobian
 from .base import Ord
-from .recurrent import Interval, Recurrent, Step, affine, closely, plus, tanh, tanh_slope
+from .intervals import Interval, affine, plus, tanh, tanh_slope
+from .recurrent import Recurrent, Step, closely
 from .scaled_rows import ScaledRows
 
 
