@@ -1,0 +1,234 @@
+"""Activations that do not stretch."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from ... import layers as L
+from ..._typing import Array
+from .sign_split import SignSplit
+
+
+class GroupSort(nn.Module):
+    r"""Entries sorted in ascending order within groups of neighbouring channels.
+
+    Parameters
+    ----------
+    group_size : int or None
+        Entries of a group; None for all channels.
+    axis : int
+        Axis of the batched input; 1 is the channels.
+
+    Raises
+    ------
+    ValueError
+        From a call, if `group_size` does not divide the axis.
+
+    See Also
+    --------
+    lipcore.layers.GroupSort : The layer, its Jacobian and its constants.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.GroupSort(2)(torch.tensor([[3.0, 1.0, 0.0, 2.0]]))
+    tensor([[1., 3., 0., 2.]])
+    """
+
+    descending = False
+
+    def __init__(self, group_size: int | None = 2, axis: int = 1) -> None:
+        super().__init__()
+        self.group_size, self.axis = group_size, axis
+        self.as_layer()
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        if self.group_size is None:
+            return L.FullSort(self.axis)
+        return L.GroupSort(self.group_size, self.axis)
+
+    def forward(self, x: Array) -> Array:
+        """Sorted entries."""
+        size, n = self.group_size or x.shape[self.axis], x.shape[self.axis]
+        if n % size:
+            raise ValueError(f"`group_size` {size} must divide the axis {self.axis}, which has {n} entries")
+        groups = x.unflatten(self.axis, (n // size, size))
+        inner = self.axis + 1 if self.axis >= 0 else self.axis
+        if size == 2:  # several times as fast as a sort
+            first, second = groups.unbind(inner)
+            pair = (torch.minimum(first, second), torch.maximum(first, second))
+            found = torch.stack(pair[::-1] if self.descending else pair, dim=inner)
+        else:
+            found = groups.sort(dim=inner, descending=self.descending, stable=True).values
+        return found.reshape(x.shape)
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"group_size={self.group_size}, axis={self.axis}"
+
+
+class GroupSort2(GroupSort):
+    """Pairs of neighbouring channels in ascending order.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the batched input; 1 is the channels.
+    """
+
+    def __init__(self, axis: int = 1) -> None:
+        super().__init__(2, axis)
+
+
+class FullSort(GroupSort):
+    """All channels in ascending order.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the batched input; 1 is the channels.
+    """
+
+    def __init__(self, axis: int = 1) -> None:
+        super().__init__(None, axis)
+
+
+class MaxMin(GroupSort):
+    """The larger and the smaller of each pair of neighbouring channels, the MaxMin of the literature.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the batched input; 1 is the channels.
+
+    Notes
+    -----
+    torchlip's class of this name is `CReLU`. orthogonium pairs channel c with c + C/2 instead of its neighbour, which
+    is the same up to a permutation of channels before and after.
+    """
+
+    descending = True
+
+    def __init__(self, axis: int = 1) -> None:
+        super().__init__(2, axis)
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        return L.MaxMin(self.axis)
+
+
+class CReLU(nn.Module):
+    r"""Positive and negative parts, ``[relu(x), relu(-x)]``, one behind the other along an axis: torchlip's ``MaxMin``.
+
+    Parameters
+    ----------
+    axis : int
+        Axis of the batched input, which becomes twice as long.
+
+    Notes
+    -----
+    Shang et al. 2016 (arXiv 1603.05201). The Jacobian has one entry of size 1 in each column: the constant is 1.
+    """
+
+    def __init__(self, axis: int = 1) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        return SignSplit(self.axis)
+
+    def forward(self, x: Array) -> Array:
+        """Both parts."""
+        return torch.cat([torch.relu(x), torch.relu(-x)], dim=self.axis)
+
+
+class HouseHolder(nn.Module):
+    r"""Pairs of neighbouring channels, reflected in a learned line where they lie on one side of it.
+
+    Parameters
+    ----------
+    channels : int
+        An even number.
+    axis : int
+        Axis of the batched input; 1 is the channels.
+
+    Raises
+    ------
+    ValueError
+        If `channels` is odd.
+
+    See Also
+    --------
+    lipcore.layers.Householder : The layer, its Jacobian and its constants.
+
+    Notes
+    -----
+    A pair keeps its length: no division by :math:`\sqrt 2` is needed. The angles start at :math:`\pi/2`, `MaxMin`.
+    """
+
+    def __init__(self, channels: int, axis: int = 1) -> None:
+        super().__init__()
+        if channels % 2 or channels < 2:
+            raise ValueError(f"`channels` must be even and positive, got {channels!r}")
+        self.axis = axis
+        self.theta = nn.Parameter(torch.full((channels // 2,), math.pi / 2))
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        return L.Householder(self.theta.detach(), self.axis)
+
+    def forward(self, x: Array) -> Array:
+        """Pairs, reflected or not."""
+        pairs = x.unflatten(self.axis, (x.shape[self.axis] // 2, 2))
+        inner = self.axis + 1 if self.axis >= 0 else self.axis
+        first, second = pairs.unbind(inner)
+        shape = [1] * first.ndim
+        shape[self.axis] = len(self.theta)
+        theta = self.theta.to(x.dtype).reshape(shape)
+        stays = first * torch.sin(theta / 2) > second * torch.cos(theta / 2)
+        c, s = torch.cos(theta), torch.sin(theta)
+        one = torch.where(stays, first, c * first + s * second)
+        two = torch.where(stays, second, s * first - c * second)
+        return torch.stack([one, two], dim=inner).reshape(x.shape)
+
+
+class LPReLU(nn.Module):
+    r"""Rectifier with learned slopes that are kept in [-1, 1].
+
+    Parameters
+    ----------
+    num_parameters : int
+        1, or the number of channels.
+    init : float
+        Slope of the negative side at the start.
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((num_parameters,), float(init)))
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        return L.PReLU(self.weight.detach().clamp(-1, 1))
+
+    def forward(self, x: Array) -> Array:
+        """Rectified values."""
+        return nn.functional.prelu(x, self.weight.clamp(-1, 1).to(x.dtype))
+
+
+class Abs(nn.Module):
+    """Absolute values."""
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        return L.Abs()
+
+    def forward(self, x: Array) -> Array:
+        """Absolute values."""
+        return torch.abs(x)
