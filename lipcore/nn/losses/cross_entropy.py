@@ -63,9 +63,13 @@ def tau_cross_entropy(logits: Array, labels: Array, tau: float | Array, *, reduc
     xp = batch.xp
     p = xp.astype(labels, batch.logits.dtype)
     p = xp.where(batch.positive, p, xp.zeros_like(p))
-    gaps = xp.expand_dims(log_sum_exp(xp, batch.logits, factor), axis=-1) - batch.logits
-    fit = xp.abs(xp.sum(p, axis=-1) - 1) <= 0.01
-    return reduced(batch._replace(valid=fit), xp.sum(p * gaps, axis=-1), reduction)
+    total = xp.sum(p, axis=-1)
+    fit = xp.abs(total - 1) <= 0.01
+    total = xp.where(fit, total, xp.ones_like(total))
+    # a class of probability 0 counts for nothing, were its logit minus infinity
+    mean = xp.sum(p * xp.where(p > 0, batch.logits, xp.zeros_like(p)), axis=-1) / total
+    gaps = batch.logits - xp.expand_dims(mean, axis=-1)
+    return reduced(batch._replace(valid=fit), total * log_sum_exp(xp, gaps, factor), reduction)
 
 
 def tau_binary_cross_entropy(logits: Array, labels: Array, tau: float | Array, *, reduction: str = "mean") -> Array:

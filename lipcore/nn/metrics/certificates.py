@@ -102,16 +102,18 @@ def certificates(
     check_guarantee(guarantee, last_weight, ord)
     constant = read_constant(lipschitz, ord)
     slack = number(logit_error, "logit_error", ends="low")
-    if len(getattr(logits, "shape", (0, 0))) == 1 or tuple(logits.shape)[1:] == (1,):
+    B.array_namespace(logits, name="logits")
+    if logits.ndim == 1 or tuple(logits.shape[1:]) == (1,):
         if guarantee == "pairwise":
             raise ValueError('`guarantee` must be "joint" or "per_logit" for a single logit, got "pairwise"')
         return _binary(logits, labels, constant, slack, signed)
     batch = read_classes(logits, _predicted(logits) if labels is None else labels)
+    batch, finite = _finite(batch)
     xp, x = batch.xp, batch.logits
     margins = _lowered(xp, xp.expand_dims(batch.of_label(), axis=-1) - x, 4 * slack)
     radii = _radii(xp, margins, pair_constants(batch, constant, guarantee, last_weight, ord))
     nearest = xp.min(xp.where(batch.positive, xp.full_like(radii, math.inf), radii), axis=-1)
-    return _finished(batch, nearest, signed)
+    return _finished(batch, nearest, finite, signed)
 
 
 def _predicted(logits: Array) -> Array:
@@ -129,12 +131,13 @@ def _lowered(xp: Namespace, margins: Array, slack: Any) -> Array:
 
 def _radii(xp: Namespace, margins: Array, constants: Any) -> Array:
     """Margins over constants, rounded downward; a constant of 0 proves everything of a margin above 0."""
+    most = float(np.finfo(B.numpy_dtype(margins.dtype)).max)
+    margins = xp.clip(margins, -most, most)  # a difference that overflowed is at least that
     divisor = xp.zeros_like(margins) + constants
     divisor = xp.where(divisor < 0, xp.full_like(divisor, math.nan), divisor)
     flat = divisor == 0
     ratio = margins / xp.where(flat, xp.ones_like(divisor), divisor)
-    eps, most = B.eps(xp, margins.dtype), float(np.finfo(B.numpy_dtype(margins.dtype)).max)
-    lower = xp.clip(ratio * (1 - 8 * eps), -most, most)
+    lower = xp.clip(ratio * (1 - 8 * B.eps(xp, margins.dtype)), -most, most)
     limit = xp.where(margins > 0, xp.full_like(margins, math.inf), xp.full_like(margins, -math.inf))
     return xp.where(flat, xp.where(margins == 0, xp.zeros_like(margins), limit), lower)
 
@@ -142,20 +145,27 @@ def _radii(xp: Namespace, margins: Array, constants: Any) -> Array:
 def _binary(logits: Array, labels: Array | None, constant: Any, slack: Any, signed: bool) -> Array:
     if labels is None:
         labels = logits
-    batch = read_signs(logits, labels)
+    batch, finite = _finite(read_signs(logits, labels))
     xp, x = batch.xp, batch.logits
     if tuple(getattr(constant, "shape", ())) not in ((), (1,)):
         raise ValueError(f"`lipschitz` must be a number for a single logit, got shape {constant.shape}")
     margins = _lowered(xp, xp.where(batch.positive, x, -x), 2 * slack)
     radii = _radii(xp, margins, raised(x, constant))
-    return _finished(batch, xp.reshape(radii, (x.shape[0],)), signed)
+    return _finished(batch, xp.reshape(radii, (x.shape[0],)), finite, signed)
 
 
-def _finished(batch: Batch, radii: Array, signed: bool) -> Array:
+def _finite(batch: Batch) -> tuple[Batch, Array]:
+    """The batch with zeros for logits that are not finite, and which samples have none of those."""
+    xp, x = batch.xp, batch.logits
+    finite = xp.isfinite(x)
+    whole = xp.all(xp.reshape(finite, (x.shape[0], -1)), axis=-1)
+    return batch._replace(logits=xp.where(finite, x, xp.zeros_like(x))), whole
+
+
+def _finished(batch: Batch, radii: Array, finite: Array, signed: bool) -> Array:
     """0 where a logit is not finite, and for errors unless they are wanted; NaN where there is no label."""
     xp, zero = batch.xp, batch.xp.zeros_like(radii)
-    rows = xp.reshape(batch.logits, (radii.shape[0], -1))
-    radii = xp.where(xp.all(xp.isfinite(rows), axis=-1), radii, zero)
+    radii = xp.where(finite, radii, zero)
     if not signed:
         radii = xp.where(radii > 0, radii, zero)
     return radii if batch.valid is None else xp.where(batch.valid, radii, xp.full_like(radii, math.nan))

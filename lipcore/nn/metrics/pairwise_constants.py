@@ -61,7 +61,7 @@ def pairwise_constants(last_weight: Array, *, lipschitz: float | Bounds = 1.0, o
         )
     rows = B.cast(last_weight, B.compute_dtype(xp, last_weight.dtype))
     step = max(1, _BLOCK // (shape[0] * shape[1]))
-    blocks = [_lengths(xp, rows[i : i + step, ...], rows, ord) for i in range(0, shape[0], step)]
+    blocks = [_lengths(xp, rows[i : min(i + step, shape[0]), ...], rows, ord) for i in range(0, shape[0], step)]
     return (xp.concat(blocks) if len(blocks) > 1 else blocks[0]) * raised(rows, constant)
 
 
@@ -110,7 +110,7 @@ def read_constant(lipschitz: Any, ord: float) -> Any:
 
 def raised(like: Array, value: Any) -> Any:
     """A Python float that stays at least as large in the dtype of `like`."""
-    if not isinstance(value, float) or value in (0.0, math.inf):
+    if not isinstance(value, float) or not 0 < value < math.inf:
         return value
     info = np.finfo(B.numpy_dtype(like.dtype))
     raised = max(value * (1 + 2 * float(info.eps)), float(info.tiny))
