@@ -1,6 +1,6 @@
 """Norms of operators, and the certificates behind them."""
 
-from . import padded, row_maps  # noqa: F401  (register the certificates of convolutions and of softmax)
+from . import circular_symbol, padded, row_maps  # noqa: F401  (register the certificates of convolutions and of softmax)
 from .bounds import Bounds
 from .certify import NoCertificateError
 from .condition_number import condition_number

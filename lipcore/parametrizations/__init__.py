@@ -1,11 +1,30 @@
 """Constructions of layers that cannot stretch: pure, differentiable functions of arrays."""
 
+from .aoc import aoc
 from .aol import aol
+from .bcop import bcop
+from .block_reflectors import block_reflectors
+from .cayley import cayley
+from .cayley_convolution import cayley_convolution
 from .frobenius import frobenius
+from .lot import lot
+from .lot_convolution import lot_convolution
+from .rko import bjorck, rko
+from .soc import soc
 from .spectral import spectral
 
 __all__ = [
+    "aoc",
     "aol",
+    "bcop",
+    "bjorck",
+    "block_reflectors",
+    "cayley",
+    "cayley_convolution",
     "frobenius",
+    "lot",
+    "lot_convolution",
+    "rko",
+    "soc",
     "spectral",
 ]

@@ -125,7 +125,8 @@ def nonzero(x: Array) -> Array:
 def root_sum_squares(x: Array, axes: tuple[int, ...]) -> Array:
     """Euclidean norms along `axes`, kept as axes of length 1; 1 instead of 0, so that one can divide by them."""
     xp = B.array_namespace(x)
-    return xp.sqrt(nonzero(xp.sum(x * x, axis=axes, keepdims=True)))
+    squares = B.cast(x * B.conj(x), B.real_dtype(xp, x.dtype))
+    return xp.sqrt(nonzero(xp.sum(squares, axis=axes, keepdims=True)))
 
 
 def composed(outer: Array, inner: Array, groups: int) -> Array:
@@ -150,3 +151,15 @@ def composed(outer: Array, inner: Array, groups: int) -> Array:
     ones = (1,) * spatial
     found = B.convolve(images, turned, stride=ones, dilation=ones, groups=groups, padding=pads)
     return xp.moveaxis(found, 0, 1)
+
+
+def limited(x: Array, norm: float) -> Array:
+    """Matrices (..., m, n), scaled down to the Frobenius norm `norm` where theirs is larger."""
+    xp = B.array_namespace(x)
+    largest = xp.max(xp.abs(B.stop_gradient(x)), axis=(-2, -1), keepdims=True)
+    unit = xp.where(largest > 1e-10, largest, 1e-10 * xp.ones_like(largest))
+    shape = x / unit  # entries up to 1: its squares cannot overflow
+    length = root_sum_squares(shape, (-2, -1))
+    # in units of the largest entry, which may be far above what the limit can hold
+    allowed = norm / unit
+    return xp.where(length > allowed, shape * (norm / length), x)

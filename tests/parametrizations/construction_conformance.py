@@ -99,27 +99,64 @@ def gradient_by_torch(function: Callable[[Any], Any], weight: np.ndarray, cotang
 
 
 def gradient_by_jax(function: Callable[[Any], Any], weight: np.ndarray, cotangent: np.ndarray) -> np.ndarray:
-    """The same by JAX, without a compiled program around it."""
+    """The same by JAX, in a compiled program unless the function reads its weight."""
     import jax
     import jax.numpy as jnp
 
-    return np.asarray(jax.grad(lambda w: jnp.sum(function(w) * jnp.asarray(cotangent)))(jnp.asarray(weight)))
+    gradient = jax.grad(lambda w: jnp.sum(function(w) * jnp.asarray(cotangent)))
+    gradient = gradient if getattr(function, "host", False) else jax.jit(gradient)
+    return np.asarray(gradient(jnp.asarray(weight)))
 
 
 DENSE = ((6, 6), (7, 4), (3, 8))
+KERNELS = [
+    ((4, 3, 3), {}),
+    ((4, 4, 3, 3), {}),
+    ((6, 2, 3, 3), {"stride": 2}),
+    ((6, 2, 3, 2), {"groups": 3}),
+    ((4, 2, 4, 3), {"stride": (3, 2), "groups": 2}),
+    ((4, 3, 5), {"stride": 2, "dilation": 3}),
+    ((4, 3, 5), {"stride": 2, "dilation": 2}),
+]
+AOC = [
+    ((4, 4, 3, 3), {}),
+    ((4, 3, 3), {"stride": 2}),
+    ((8, 2, 3, 3), {"stride": 2}),
+    ((9, 2, 4, 3), {"stride": 2}),
+    ((2, 4, 4, 3), {"stride": (2, 1), "groups": 2}),
+    ((6, 4, 5), {"stride": 2, "dilation": 3}),
+    ((4, 4, 3), {"stride": 2, "dilation": 2}),
+    ((7, 2, 4), {"stride": 4, "dilation": 3}),
+]
 CASES = [
+    *(
+        Construction(f, shape, orthogonal=True)
+        for f in (P.rko, P.bjorck, P.cayley, P.lot, P.soc, P.block_reflectors)
+        for shape in DENSE
+    ),
+    *(Construction(f, shape, options) for f in (P.rko, P.bjorck) for shape, options in KERNELS),
+    *(Construction(P.bcop, shape, orthogonal=True) for shape in DENSE),
+    *(Construction(P.aoc, shape, options, orthogonal=True) for shape, options in AOC),
+    *(
+        Construction(P.bcop, shape, options, orthogonal=True)
+        for shape, options in [
+            ((4, 4, 3, 3), {}),
+            ((4, 3, 3), {}),
+            ((3, 5, 2), {}),
+            ((5, 3, 3, 2), {"groups": 1}),
+            ((3, 7, 2, 4), {}),
+            ((1, 1, 3, 3), {}),
+            ((8, 2, 3, 3), {"groups": 4}),
+            ((4, 4, 3), {"dilation": 2}),
+            ((2, 2, 2, 2, 2), {}),
+        ]
+    ),
+    Construction(P.rko, (4, 1, 2, 2), {"stride": 2}, orthogonal=True),
+    Construction(P.rko, (5, 2, 3), {"stride": 3}, orthogonal=True),
     *(Construction(f, shape, host=f is P.spectral) for f in (P.frobenius, P.aol, P.spectral) for shape in DENSE),
     *(
         Construction(f, shape, options, host=f is P.spectral)
         for f in (P.frobenius, P.aol, P.spectral)
-        for shape, options in [
-            ((4, 3, 3), {}),
-            ((4, 4, 3, 3), {}),
-            ((6, 2, 3, 3), {"stride": 2}),
-            ((6, 2, 3, 2), {"groups": 3}),
-            ((4, 2, 4, 3), {"stride": (3, 2), "groups": 2}),
-            ((4, 3, 5), {"stride": 2, "dilation": 3}),
-            ((4, 3, 5), {"stride": 2, "dilation": 2}),
-        ]
+        for shape, options in KERNELS
     ),
 ]

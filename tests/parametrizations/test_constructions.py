@@ -79,10 +79,13 @@ def test_gradient_in_torch(case, backend):
 
 @pytest.mark.backends("jax-x64")
 def test_gradient_in_jax(few, backend):
-    check_gradient(few, gradient_by_jax, kinds=("zero",))
+    check_gradient(few, gradient_by_jax, kinds=("zero",), dtypes=("float64",))
 
 
-def check_gradient(case, gradient, kinds=("zero", "ones", "huge", "tiny", "rank one", "zero row and column")):
+KINDS = ("zero", "ones", "huge", "tiny", "rank one", "zero row and column")
+
+
+def check_gradient(case, gradient, kinds=KINDS, dtypes=("float32", "float64")):
     rng = np.random.default_rng(1)
     weights = dict(parameters(case.shape, "float64"))
     cotangent = rng.standard_normal(case.shape)
@@ -90,11 +93,10 @@ def check_gradient(case, gradient, kinds=("zero", "ones", "huge", "tiny", "rank 
     step = rng.standard_normal(case.shape)
     found = float(np.sum(gradient(case, w, cotangent) * step))
     h = 1e-5 if not case.host else 1e-4
-    fine = case.fine() if hasattr(case, "fine") else case
-    quotient = float(np.sum(cotangent * (fine(w + h * step) - fine(w - h * step))) / (2 * h))
+    quotient = float(np.sum(cotangent * (case(w + h * step) - case(w - h * step))) / (2 * h))
     assert abs(found - quotient) <= (1e-6 if not case.host else 2e-3) * (1 + abs(quotient))
     for kind in kinds:
-        for dtype in ("float32", "float64"):
+        for dtype in dtypes:
             assert np.all(np.isfinite(gradient(case, weights[kind].astype(dtype), cotangent.astype(dtype)))), kind
 
 

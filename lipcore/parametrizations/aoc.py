@@ -1,0 +1,127 @@
+"""Orthogonal kernels with strides, groups and dilation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from .._typing import Array, Shape
+from ._blocks import Entries, atom_entries, atoms, pointwise
+from ._weights import Weight, composed, read_weight
+
+
+def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dilation: int | Sequence[int] = 1) -> Array:
+    r"""Orthogonal kernel with strides, groups and dilation, for convolutions and transposed convolutions.
+
+    Parameters
+    ----------
+    weight : array, shape (out, in) or (out, in / groups, \*k)
+        Dense weight or kernel, float32 or float64, whose entries serve as parameters. The weight of a transposed
+        convolution is laid out ``(in, out / groups, *k)``, that of the convolution which it transposes: give it as it
+        is.
+    stride, dilation : int or sequence of int, default 1
+        Of the convolution. On every axis the kernel needs ``k >= s / gcd(s, d)``.
+    groups : int, default 1
+        Of the convolution; each group is orthogonal by itself.
+
+    Returns
+    -------
+    array
+        Of the shape of `weight`.
+
+    Raises
+    ------
+    TypeError
+        If `weight` is not float32 or float64.
+    ValueError
+        If the options do not fit it, the kernel is shorter than its stride, or `weight` has fewer entries than the
+        factors take.
+
+    See Also
+    --------
+    bcop : For stride 1.
+    rko : For kernels shorter than their stride, where it is orthogonal on the rows.
+
+    Notes
+    -----
+    A kernel of s taps that tile the image, orthonormal as a matrix, is convolved with an orthogonal kernel of stride 1
+    and k - s + 1 taps out of projectors (`bcop`). A common divisor of stride and dilation leaves pixels that no tap
+    meets; what is left is a convolution of stride s / gcd(s, d) on the others.
+
+    **Guarantee.** Under circular padding onto its own size (a multiple of the stride) orthogonal: on rows where
+    ``out <= in S`` per group, S the pixels per stride, :math:`S = \prod s / \gcd(s, d)`, on columns where
+    ``out >= in S``, unless stride and dilation have a common divisor, when a column can be zero. With zero padding or
+    none 1-Lipschitz. This for parameters whose matrices have singular values within a factor of 10,000; for any others
+    1-Lipschitz. Up to rounding in each factor. The transposed convolution has the same singular values.
+
+    **Cost.** Independent of batch and image: polar factors, and a product tree of kernels, which is as deep as the
+    logarithm of k. **Limits.** As those of `bcop`.
+
+    Boissin, Mamalet, Fel, Picard, Massena and Serrurier 2025, "An adaptive orthogonal convolution scheme for
+    efficient and flexible CNN architectures" (arXiv 2501.07930).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> kernel = lc.parametrizations.aoc(np.random.default_rng(0).standard_normal((8, 2, 3, 3)), stride=2)
+    >>> A = lc.Convolution(kernel, (2, 6, 6), stride=2, padding=1, padding_mode="circular")
+    >>> np.allclose((A.H @ A).to_dense(), np.eye(72))
+    True
+    """
+    read = read_weight(weight, stride, groups, dilation)
+    steps = tuple(s // math.gcd(s, d) for s, d in zip(read.stride, read.dilation, strict=True))
+    if any(k < s for k, s in zip(read.taps, steps, strict=True)):
+        raise ValueError(
+            f"`weight` has {read.taps} taps, fewer than its stride {read.stride} (over common divisors with the "
+            f"dilation: {steps}) needs for an orthogonal convolution; use `rko`, or `aol`"
+        )
+    rest = tuple(k - s + 1 for k, s in zip(read.taps, steps, strict=True))
+    available = read.outputs * read.inputs * math.prod(read.taps)
+    widths = list(_widths(read, steps))
+    for width, first in widths:
+        needed = _needed(read, width, first, steps, rest)
+        if needed <= available:
+            return _assembled(read, width, first, steps, rest)
+    raise ValueError(
+        f"`weight` {tuple(read.array.shape)} has {available} entries per group, the factors take {needed}; give it "
+        "more channels or taps"
+    )
+
+
+def _widths(read: Weight, steps: Shape) -> Iterator[tuple[int, bool]]:
+    """Channels on which the projectors may act, and whether a matrix goes before them; the best first."""
+    pixels = math.prod(steps)
+    if pixels == 1:
+        # one matrix, before or after the projectors
+        for width in sorted({read.outputs, read.inputs}, reverse=True):
+            yield width, width != read.inputs
+        return
+    if read.outputs <= read.inputs * pixels:
+        yield read.inputs, False
+        yield -(-read.outputs // pixels), True
+    else:
+        yield read.outputs // pixels, read.outputs // pixels != read.inputs
+        yield read.inputs, False
+
+
+def _needed(read: Weight, width: int, first: bool, steps: Shape, rest: Shape) -> int:
+    total = atom_entries(width, rest) + (width * read.inputs if first else 0)
+    last = math.prod(steps) > 1 or not first
+    return total + (read.outputs * width * math.prod(steps) if last else 0)
+
+
+def _assembled(read: Weight, width: int, first: bool, steps: Shape, rest: Shape) -> Array:
+    """The kernels, convolved from the input on."""
+    entries, groups, ones = Entries(read), read.groups, (1,) * len(steps)
+    parts: list[Array | None] = []
+    if math.prod(steps) > 1 or not first:
+        parts.append(pointwise(entries, read.outputs, width, steps, groups))
+    if first:
+        parts.append(pointwise(entries, width, read.inputs, ones, groups))
+    parts.insert(len(parts) - first, atoms(entries, width, rest, groups))
+    kernels = [part for part in parts if part is not None]
+    found = kernels[0]
+    for kernel in kernels[1:]:
+        found = composed(found, kernel, groups) if read.taps else read.xp.matmul(found, kernel)
+    return found
