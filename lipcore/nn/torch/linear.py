@@ -15,7 +15,7 @@ class _Linear(nn.Linear):
     """A linear layer whose weight is constrained from the start."""
 
     method = ""
-    plain = staticmethod(become(nn.Linear))
+    plain = staticmethod(become(nn.Linear, "method"))
 
     def _constrain(self, lipschitz: float, **options: Any) -> None:
         orthogonal_(self.weight)
