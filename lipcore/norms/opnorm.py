@@ -20,6 +20,7 @@ from ..operators import (
 )
 from ..operators.algebra import AdjointOperator, ScaledOperator, TransposedOperator
 from ..operators.detached import DetachedOperator
+from ..operators.host_twin import host_twin
 from ..operators.per_sample import Folded, PerSample
 from ..solvers.results import ConvergenceError
 from .induced_norm import induced_norm, length
@@ -136,7 +137,18 @@ def _norm(operator: LinearOperator, options: _Options) -> Array:
     if options.iterations is not None:
         side, vector = _fixed_vector(operator, options)
         return attained(side, vector)
-    return _iterated(operator, options)[0]
+    twin = host_twin(operator)
+    if twin is None:
+        return _iterated(operator, options)[0]
+    return _on_host(twin.operator, operator, options, differentiated=twin.differentiated)
+
+
+def _on_host(twin: LinearOperator, operator: LinearOperator, options: _Options, *, differentiated: bool) -> Array:
+    """Norm by a run of the same operator on NumPy arrays."""
+    v0 = options.v0 if options.v0 is None else B.to_numpy(options.v0)
+    value, vector = _iterated(twin, options._replace(v0=v0))
+    here = B.from_numpy(vector, xp=operator.xp, device=operator.device)
+    return attained(smaller_side(operator), here) if differentiated else _moved(value, here)
 
 
 def _iterated(operator: LinearOperator, options: _Options) -> tuple[Array, Array]:
@@ -178,10 +190,7 @@ def _(operator: Dense, options: _Options) -> Array:
     if host is None:
         return _norm.dispatch(LinearOperator)(operator, options)
     # matrices in the host's memory are iterated on by NumPy's BLAS, whatever library holds them
-    v0 = options.v0 if options.v0 is None else B.to_numpy(options.v0)
-    value, vector = _iterated(Dense(host), options._replace(v0=v0))
-    here = B.from_numpy(vector, xp=operator.xp, device=operator.device)
-    return attained(smaller_side(operator), here) if B.is_differentiated(operator.array) else _moved(value, here)
+    return _on_host(Dense(host), operator, options, differentiated=B.is_differentiated(operator.array))
 
 
 def _moved(value: Any, like: Array) -> Array:

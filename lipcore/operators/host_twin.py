@@ -1,0 +1,107 @@
+"""The same operator on NumPy views of arrays that lie in the host's memory."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _backend as B
+from .algebra import AdjointOperator, ProductOperator, ScaledOperator, SumOperator, TransposedOperator
+from .attention import AttentionJacobian
+from .attention_heads import AttentionHeads
+from .attention_kernel import AttentionKernel
+from .attention_scores import Scores
+from .base import LinearOperator
+from .dense import Dense
+from .diagonal import Diagonal
+from .identity import Identity
+from .pair_rotation import PairRotation
+from .per_sample import Folded, PerSample
+from .row_extension import RowExtension
+from .row_maps import RowNormalization
+from .stack import HStack, VStack
+from .token_map import TokenMap, TokenMaps
+
+# Operators that are made of nothing but arrays, numbers and such operators.
+_KNOWN = (
+    AdjointOperator, AttentionHeads, AttentionJacobian, Dense, Diagonal, Folded, HStack, Identity, PairRotation,
+    PerSample, ProductOperator, RowExtension, RowNormalization, ScaledOperator, SumOperator, TokenMap, TokenMaps,
+    TransposedOperator, VStack,
+)  # fmt: skip
+
+
+class Twin(NamedTuple):
+    """An operator on NumPy vectors, and whether a derivative may be asked for of what the original is made of."""
+
+    operator: LinearOperator
+    differentiated: bool
+
+
+class _NoTwin(Exception):
+    pass
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.differentiated = self.attends = False
+        self._numpy = B.array_namespace(np.zeros(()))
+
+    def moved(self, x: Any) -> Any:
+        """`x` with each array in it as a NumPy view."""
+        if B.is_array(x):
+            view = B.host_view(x)
+            if view is None:
+                raise _NoTwin
+            self.differentiated |= B.is_differentiated(x)
+            return view
+        if isinstance(x, LinearOperator):
+            return self._operator(x)
+        if isinstance(x, AttentionKernel | Scores):
+            return self._copied(x)
+        if isinstance(x, dict):
+            return {key: self.moved(value) for key, value in x.items()}
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return type(x)(*map(self.moved, x))
+        return type(x)(map(self.moved, x)) if isinstance(x, list | tuple) else x
+
+    def _operator(self, x: LinearOperator) -> LinearOperator:
+        if type(x) not in _KNOWN:
+            raise _NoTwin
+        self.attends |= isinstance(x, AttentionJacobian)
+        home = {"xp": self._numpy, "device": "cpu", "dtype": np.dtype(B.dtype_name(x.dtype))}
+        kept = {key: value for key, value in x.__dict__.items() if key not in home}
+        twin: LinearOperator = copy.copy(x)
+        twin.__dict__.update({**{key: self.moved(value) for key, value in kept.items()}, **home})
+        return twin
+
+    def _copied(self, x: Any) -> Any:
+        twin = copy.copy(x)
+        twin.__dict__.update({key: self.moved(value) for key, value in x.__dict__.items()})
+        return twin
+
+
+def host_twin(operator: LinearOperator) -> Twin | None:
+    """A twin of an operator that attention is part of; None where it is NumPy's already, or has none.
+
+    Attention takes some twenty steps a product, each of which costs several times as much to start in torch, and
+    tens of times in JAX outside of a compiled function, as it does in NumPy. On the host no array is copied. Devices,
+    half precision, traced arrays, and operators of other kinds in a composition have no twin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> from lipcore.operators.host_twin import host_twin
+    >>> host_twin(lc.Diagonal(np.ones(2))) is None
+    True
+    """
+    if B.is_numpy(operator.xp) or not (B.is_torch(operator.xp) or B.is_jax(operator.xp)):
+        return None
+    builder = _Builder()
+    try:
+        twin = builder.moved(operator)
+    except _NoTwin:
+        return None
+    return Twin(twin, builder.differentiated) if builder.attends else None
