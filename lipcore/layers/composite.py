@@ -73,6 +73,15 @@ def passed(layer: Layer, regions: Sequence[Region | None], shapes: Sequence[Shap
     return None, layer.output_shape(*known) if len(known) == len(shapes) else None
 
 
+def affine_norm(layer: Composite, ord: Ord, shape: Shape) -> Bounds | None:
+    """Norm of the whole where it is affine on samples of `shape`, which the norms of its parts only bound."""
+    operator = layer.linear_part(shape, example_of(layer))
+    if operator is None or ord not in _NORMS:
+        return None
+    found = opnorm_bounds(operator if ord == 2 else bare(operator), ord)
+    return found if found.kind != "estimate" and math.isfinite(found.upper) else None
+
+
 def linear_part(layer: Layer, shape: Shape, like: Array) -> LinearOperator | None:
     """The linear part of a layer that is affine on samples of `shape`, else None.
 

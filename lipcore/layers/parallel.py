@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from .._typing import Array, Shape
-from ..norms import Bounds, opnorm_bounds
+from ..norms import Bounds
 from ..operators import LinearOperator
 from ..operators.algebra import ProductOperator, SumOperator
 from .add import Add
 from .base import Layer, Ord
-from .composite import Composite, Known, bare, example_of, linear_part, passed, through
+from .composite import Composite, Known, affine_norm, linear_part, passed, through
 from .concatenate import Concatenate
 from .regions import Region
 from .sequential import checked_layer, common_ords
@@ -137,11 +136,7 @@ class Parallel(Composite):
         """Norm of the whole where it is affine and more than one branch says something."""
         if shape is None or ord == "token" or len(self.branches) == 1:
             return None
-        operator = self.linear_part(shape, example_of(self))
-        if operator is None:
-            return None
-        found = opnorm_bounds(operator if ord == 2 else bare(operator), ord)
-        return found if found.kind != "estimate" and math.isfinite(found.upper) else None
+        return affine_norm(self, ord, shape)
 
     def linear_part(self, shape: Shape, like: Array) -> LinearOperator | None:
         """Sum of the branches' linear parts behind the merging layer's, where all are affine."""

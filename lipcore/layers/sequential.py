@@ -10,7 +10,7 @@ from ..norms import Bounds
 from ..operators import LinearOperator
 from ..operators.algebra import ProductOperator
 from .base import Layer, Ord
-from .composite import Composite, Known, linear_part, passed, through
+from .composite import Composite, Known, affine_norm, linear_part, passed, through
 from .regions import Region
 
 
@@ -46,8 +46,9 @@ class Sequential(Composite):
 
     The constant is at most the product of the constants. On a region each layer is asked for its constant on a region
     that holds what reaches it (`image`), and globally from the first layer on whose outputs nothing bounded is known
-    of. The kind is the weakest among the layers. From below: the norm of the Jacobian at a point inside the region, or
-    anywhere where the shape is known; otherwise 0, since the product need not be attained.
+    of. Where all layers are affine and the shape is known, the norm of the whole is used if it is less. The kind is the
+    weakest of what was used. From below: the norm of the Jacobian at a point inside the region, or anywhere where the
+    shape is known; otherwise 0, since the product need not be attained.
 
     Examples
     --------
@@ -100,6 +101,12 @@ class Sequential(Composite):
         for layer in self.layers[1:]:
             (gain,), (region, shape) = through(layer, ord, (region,), (shape,))
             gains = tuple(gain @ earlier for earlier in gains)
+        whole = (
+            None if len(gains) > 1 or len(self.layers) == 1 or shapes[0] is None else affine_norm(self, ord, shapes[0])
+        )
+        # a little less is not worth a weaker kind
+        if whole is not None and whole.upper < 0.99 * gains[0].upper:
+            gains = (gains[0].tightened(whole),)
         return gains, (region, shape)
 
     def _image(self, regions: Sequence[Region | None], shapes: Sequence[Shape | None]) -> Region | None:

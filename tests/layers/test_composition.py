@@ -371,3 +371,17 @@ def test_forward_pass_is_shared():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_affine_layers_in_a_row_have_the_norm_of_their_product():
+    rng = np.random.default_rng(7)
+    weights = [rng.standard_normal((6, 6)) / 4 for _ in range(5)]
+    net = layers.Sequential(*(layers.Dense(w) for w in weights))
+    product = np.linalg.multi_dot(weights[::-1])
+    for ord in (1, 2, np.inf):
+        bounds = net.lipschitz(ord, input_shape=(6,))
+        exact = np.linalg.norm(product, ord)
+        assert bounds.lower <= exact * (1 + 1e-12)
+        assert exact <= bounds.upper * (1 + 1e-12)
+        assert bounds.upper <= exact * 1.01
+    assert net.lipschitz(2).upper > 1.5 * np.linalg.norm(product, 2)  # of unknown samples only the factors are known
