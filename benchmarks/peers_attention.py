@@ -105,6 +105,7 @@ def torch_func(problem: Attention, *, slow: bool = False) -> Entries:
     except ImportError:
         yield Missing("SciPy arpack and power steps over torch.func", "torch is not installed")
         return
+    attention.adjoint(attention.forward(attention.x))  # torch.func imports itself late
     for tolerance in (0.0, 1e-3):
         name = f"SciPy svds arpack over torch.func, tol {tolerance:g}"
         yield Contestant(name, attention.arpack(tolerance), slow=slow)
