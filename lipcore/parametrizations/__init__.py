@@ -6,11 +6,13 @@ from .bcop import bcop
 from .block_reflectors import block_reflectors
 from .cayley import cayley
 from .cayley_convolution import cayley_convolution
+from .eco import eco
 from .frobenius import frobenius
 from .lot import lot
 from .lot_convolution import lot_convolution
 from .rko import bjorck, rko
 from .soc import soc
+from .soc_convolution import soc_convolution
 from .spectral import spectral
 
 __all__ = [
@@ -21,10 +23,12 @@ __all__ = [
     "block_reflectors",
     "cayley",
     "cayley_convolution",
+    "eco",
     "frobenius",
     "lot",
     "lot_convolution",
     "rko",
     "soc",
+    "soc_convolution",
     "spectral",
 ]

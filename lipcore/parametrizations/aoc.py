@@ -34,8 +34,7 @@ def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
     TypeError
         If `weight` is not float32 or float64.
     ValueError
-        If the options do not fit it, the kernel is shorter than its stride, or `weight` has fewer entries than the
-        factors take.
+        If the options do not fit it, or the kernel is shorter than its stride.
 
     See Also
     --------
@@ -79,14 +78,10 @@ def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
     rest = tuple(k - s + 1 for k, s in zip(read.taps, steps, strict=True))
     available = read.outputs * read.inputs * math.prod(read.taps)
     widths = list(_widths(read, steps))
-    for width, first in widths:
-        needed = _needed(read, width, first, steps, rest)
-        if needed <= available:
-            return _assembled(read, width, first, steps, rest)
-    raise ValueError(
-        f"`weight` {tuple(read.array.shape)} has {available} entries per group, the factors take {needed}; give it "
-        "more channels or taps"
-    )
+    # the last one always fits
+    fitting = (choice for choice in widths if _needed(read, *choice, steps, rest) <= available)
+    width, first = next(fitting, widths[-1])
+    return _assembled(read, width, first, steps, rest)
 
 
 def _widths(read: Weight, steps: Shape) -> Iterator[tuple[int, bool]]:

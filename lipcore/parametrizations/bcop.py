@@ -32,7 +32,7 @@ def bcop(weight: Array, *, stride: int = 1, groups: int = 1, dilation: int | Seq
     TypeError
         If `weight` is not float32 or float64.
     ValueError
-        If the options do not fit it, `stride` is not 1, or `weight` has fewer entries than the factors take.
+        If the options do not fit it, or `stride` is not 1.
 
     See Also
     --------

@@ -82,22 +82,26 @@ def spectral(
         raise ValueError(f"`rtol` must lie between 1e-12 and 1, got {rtol!r}")
     read = read_weight(weight, stride, groups, dilation)
     array = scaled(weight)
+    bound, _ = norm_bound(read, array, rtol)
+    return array / (nonzero(bound) * _slack(read))
+
+
+def norm_bound(read: Weight, array: Array, rtol: float) -> tuple[Array, float]:
+    """Upper bound of the norm with the norm's derivative, zero for zeros; and on the host, infinite where unread."""
     if B.is_traced(array):
-        norm = _traced_norm(read, array)
-        bound = 1 + 64 * read.eps * math.sqrt(read.outputs * read.inputs)
-        return array / (nonzero(norm) * bound * _slack(read))
+        return _traced_norm(read, array) * (1 + 64 * read.eps * math.sqrt(read.outputs * read.inputs)), math.inf
     host = B.to_numpy(B.stop_gradient(array))
     if not np.all(np.isfinite(host)):
         raise ValueError("`weight` must be finite, it holds NaN or infinity")
     if not np.any(host):
-        return array
+        return read.xp.sum(array) * 0, 0.0
     norm, upper = _dense_norm(array, rtol) if read.dense else _kernel_norm(read, array, host, rtol)
-    return array / (norm / B.stop_gradient(norm) * (upper * _slack(read)))
+    return norm / B.stop_gradient(norm) * upper, upper
 
 
 def _slack(read: Weight) -> float:
     rank = min(read.outputs, read.inputs * math.prod(read.stride))
-    return 1 + 4 * read.eps * math.sqrt(math.prod(read.taps) * rank) + 4 * read.eps
+    return 1 + 4 * read.eps * math.sqrt(math.prod(read.taps) * rank) + 8 * read.eps
 
 
 def _dense_norm(array: Array, rtol: float) -> tuple[Array, float]:
