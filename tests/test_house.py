@@ -150,8 +150,11 @@ def test_version_is_the_installed_one():
 
 def public_modules() -> list[ModuleType]:
     found = [lipcore]
-    for name in ("operators", "solvers", "norms", "orthogonal", "frontends", "report"):
-        if (PACKAGE / name / "__init__.py").exists():
+    rooms = ("operators", "solvers", "norms", "orthogonal", "layers", "parametrizations", "networks", "nn.losses",
+             "nn.metrics", "frontends", "report")  # fmt: skip
+    for name in rooms:
+        path = PACKAGE.joinpath(*name.split("."))
+        if (path / "__init__.py").exists() or path.with_suffix(".py").exists():
             found.append(importlib.import_module(f"lipcore.{name}"))
     return found
 

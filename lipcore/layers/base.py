@@ -52,6 +52,28 @@ class Layer:
         a region that holds the outputs, by default the ball or box that the constant gives.
 
     Everything else is derived. Constants are numbers of the host, in double precision and rounded outward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> class Square(lc.layers.Layer):
+    ...     def _forward(self, x):
+    ...         return x**2
+    ...
+    ...     def _jacobians(self, x):
+    ...         return (lc.Diagonal(2 * x.reshape(len(x), -1)),)
+    ...
+    ...     def _constant(self, ord, region, shape):
+    ...         if region is None:
+    ...             raise self.unbounded("its slope grows; give a bounded region")
+    ...         slope = 2 * float(region.magnitude.max())
+    ...         return lc.Bounds(slope, slope, "rigorous", ord=ord)
+    >>> Square().jacobian(np.array([[1.0, 3.0]])).to_dense()
+    array([[[2., 0.],
+            [0., 6.]]])
+    >>> Square().lipschitz(2, lc.Box(np.zeros(2), np.ones(2))).upper
+    2.0
     """
 
     inputs: int | None = 1

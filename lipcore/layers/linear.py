@@ -36,6 +36,16 @@ class LinearLayer(Layer):
     Outputs, Jacobian and constants follow; constants are `opnorm_bounds` of the operator. Intervals go through the
     operator of absolute entries (interval arithmetic by midpoint and radius, Rump 1999), widened by the rounding of
     sums of ``_terms(shape)`` products.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> class Reverse(lc.layers.LinearLayer):
+    ...     def _operator(self, shape, arrays, like):
+    ...         return lc.LinearOperator((*shape, *shape), lambda x: x[::-1], lambda y: y[::-1], dtype=float)
+    >>> Reverse()(np.array([[1.0, 2.0, 3.0]]))
+    array([[3., 2., 1.]])
     """
 
     rtol = 1e-3  # relative width of the constants

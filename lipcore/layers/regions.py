@@ -32,6 +32,16 @@ class Region:
     A subclass sets `lower` and `upper` by ``_setup`` and may override `norm`. All numbers are kept on the host in
     double precision, rounded outward: a constant is a statement about real numbers, whatever library the network
     runs in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> region = lc.Ball(np.zeros(2), 1.0) & lc.Box(np.array([-2.0, 0.0]), np.array([2.0, 0.5]))
+    >>> region.lower.round(12), region.upper.round(12)
+    (array([-1.,  0.]), array([1. , 0.5]))
+    >>> round(region.norm(2), 12)
+    1.0
     """
 
     lower: Host
@@ -187,7 +197,25 @@ class Box(Region):
 
 
 class Intersection(Region):
-    """The points that lie in all of several regions of one shape, each of which bounds what the others do not."""
+    """The points that lie in all of several regions, each of which bounds what the others do not; also ``a & b``.
+
+    Parameters
+    ----------
+    *regions : Region
+        Of one shape.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> lc.layers.Intersection(lc.Ball(np.zeros(4), 1.0), lc.Box(-np.ones(4), np.ones(4)))
+    Intersection(Ball(center of shape (4,), radius=1, ord=2), Box(of shape (4,)))
+    """
 
     def __init__(self, *regions: Region) -> None:
         if len({region.shape for region in regions}) != 1:
@@ -212,6 +240,9 @@ class Intersection(Region):
         shifts = [float(np.max(norms_up(r.up(way), ord), initial=0.0)) for _, way in ways]
         reaches = [r.add_up(region.spread(ord), shift) for (region, _), shift in zip(ways, shifts, strict=True)]
         return float(min([own, *reaches]))
+
+    def __repr__(self) -> str:
+        return f"Intersection({', '.join(map(repr, self.regions))})"
 
 
 def host_array(x: Array, name: str, *, finite: bool = True) -> Host:
