@@ -17,6 +17,7 @@ from .host import (
     to_float,
     to_numpy,
 )
+from .inverse_factor import inverse_factor
 from .linalg import adjoint, cholesky, conj, gram, matmul, transpose, triangular_solve
 from .loop import fori_loop, get_rows, set_rows
 from .namespace import (
@@ -78,6 +79,7 @@ __all__ = [
     "has_float64",
     "host_reads",
     "host_view",
+    "inverse_factor",
     "is_differentiated",
     "is_array",
     "is_complex",

@@ -13,7 +13,7 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array
 from .inputs import identity
-from .minimax import NEWTON_SCHULZ, Odd, cheapest, composition, rounded_down, value
+from .minimax import NEWTON_SCHULZ, Odd, cheapest, rounded_down, value
 from .spectrum import lanczos_numbers, ritz_interval
 from .steps import GRAM_ASPECT, accumulated, gram, halley, halley_weights, multiplier, rational_step
 
@@ -21,9 +21,9 @@ _MAX_CYCLES = 24
 _LANCZOS_STEPS = (14, 8)
 # Below this the smallest singular value is raised by a rational step, where factorisations are cheap.
 _RATIONAL_BELOW = 0.1
-# Below this it is not known well enough for a whole schedule: a few steps, then look again.
-_KNOWN_FROM = 1e-2
-_BLIND = composition(1e-3, 1.0, (5,) * 3)[0]
+# Where it is not known well it may be this much smaller, but polynomials are made for no less than the second number;
+# and steps are made only until it would have come this near to 1: then look again.
+_DOUBT, _LEAST, _NEAR = 0.125, 1e-3, 0.65
 # The Gram form loses eps / low^2.
 _GRAM_FROM = 0.1
 # An estimated norm is exceeded by little, if at all; the polynomials bear that much.
@@ -51,12 +51,8 @@ class Work:
 
     def rational(self) -> None:
         """A rational step, its Gram matrix apart."""
-        self.small(1 / 6)
-        if self.m >= 2 * self.n:
-            self.small(1.5)  # half a product for L^-1, one for L^-H L^-1
-            self.large()
-        else:
-            self.large()  # two triangular solves, half a product each
+        self.small(1 / 6 + 1 / 2 + 1)  # L, L^-1 as a triangular solve, L^-H L^-1
+        self.large()
 
 
 @dataclass
@@ -66,6 +62,7 @@ class Look:
     low: np.ndarray[Any, Any]
     high: np.ndarray[Any, Any]
     distance: np.ndarray[Any, Any]
+    sure: np.ndarray[Any, Any]
     zero: np.ndarray[Any, Any]
 
     @property
@@ -110,7 +107,7 @@ class Run:
             if self.cycles and look.deviation < 0.05:
                 x = self.polynomials(x, g, (NEWTON_SCHULZ,))
             else:
-                x, image = self.advance(x, g, float(np.min(look.low / high)), high)
+                x, image = self.advance(x, g, float(np.min(look.low / high)), high, bool(np.all(look.sure | deficient)))
                 reach = lower_end(image, reach / high)
         return x, np.ones(count, dtype=bool)
 
@@ -122,21 +119,20 @@ class Run:
         alphas, betas = lanczos_numbers(g, _LANCZOS_STEPS[min(self.cycles, 1)], self.rng)
         numbers = xp.concat([*alphas, *betas, xp.astype(distance, alphas[0].dtype, copy=False)], axis=-1)
         host = B.to_numpy(numbers).astype(np.float64).reshape(-1, 2 * len(alphas) + 1)
-        if not np.all(np.isfinite(host)):
-            raise ValueError("`W` must be finite, got NaN or infinity")
         k = len(alphas)
         lowest, below, highest, above = ritz_interval(host[:, :k], host[:, k : 2 * k])
         zero = (highest <= 0) & (host[:, 1] == 0)
         # too high an estimate is found out later, too low a one costs steps
         low = np.sqrt(np.maximum(np.maximum(lowest - below, 0.25 * lowest), 0.0))
         high = np.where(zero, 1.0, np.sqrt(np.maximum(highest + above, np.finfo(float).tiny)))
-        return Look(low, high, host[:, -1], zero)
+        sure = (lowest - below >= 0.25 * lowest) & (lowest > 100 * self.eps * highest)
+        return Look(low, high, host[:, -1], sure, zero)
 
-    def advance(self, x: Array, g: Array, low: float, high: np.ndarray[Any, Any]) -> tuple[Array, Image]:
+    def advance(self, x: Array, g: Array, low: float, high: np.ndarray[Any, Any], sure: bool) -> tuple[Array, Image]:
         """The next steps, for singular values in ``high * [low, 1]``; and what they do to a relative one."""
         xp = B.array_namespace(x)
         s = B.from_numpy(high.reshape((*x.shape[:-2], 1, 1)), xp=xp, device=B.device_of(x), dtype=_real(xp, x))
-        if self.rational and low < _RATIONAL_BELOW:
+        if self.rational and (low if sure else _DOUBT * low) < _RATIONAL_BELOW:
             # the Cholesky form loses c eps, the problem itself eps / low
             weights = halley_weights(max(low, 1e-8), min(max(1e3, 1.0 / max(low, 1e-8)), 1e3 * _wide(self.eps)))
             self.work.rational()
@@ -146,11 +142,10 @@ class Run:
         error = 0.4 * math.sqrt(self.tol / (0.75 * math.sqrt(x.shape[-1])))
         m, n = x.shape[-2:]
         on_gram = m >= GRAM_ASPECT * n and low >= _GRAM_FROM
-        if low < _KNOWN_FROM:
-            steps = _BLIND
-        else:
-            costs = (3.0, 4.0) if on_gram else (2.0, 3.0)
-            steps = cheapest(rounded_down(low), min(error, 0.25), *costs)
+        if low < _LEAST or (self.cycles == 0 and not sure):
+            low, error = max(_DOUBT * low, _LEAST), _NEAR
+        costs = (3.0, 4.0) if on_gram else (2.0, 3.0)
+        steps = cheapest(rounded_down(low), min(error, _NEAR), *costs)
         x = self.polynomials(x, g, steps, s, on_gram=on_gram)
         return x, lambda t: functools.reduce(lambda y, p: value(p, y), steps, t)
 

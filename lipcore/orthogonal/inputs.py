@@ -29,6 +29,13 @@ def check_count(value: Any, name: str, *, least: int = 0) -> int:
     return int(value)
 
 
+def check_finite(w: Array) -> None:
+    """Raise for NaN and infinity; one read by the host."""
+    xp = B.array_namespace(w)
+    if not B.to_float(B.cast(xp.all(xp.isfinite(w)), xp.float32)):
+        raise ValueError("`W` must be finite, got NaN or infinity")
+
+
 def tall(w: Array) -> tuple[Array, bool]:
     """The matrices with no fewer rows than columns, and whether that took the adjoint."""
     return (B.adjoint(w), True) if w.shape[-2] < w.shape[-1] else (w, False)

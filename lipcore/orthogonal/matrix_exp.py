@@ -80,7 +80,7 @@ def matrix_exp(S: Array, *, squarings: int | None = None) -> Array:
 def _squarings(a: Array, radius: float) -> int:
     """Halvings after which the 1-norms of all matrices are at most `radius`."""
     xp = B.array_namespace(a)
-    norm = B.to_float(xp.max(xp.sum(xp.abs(a), axis=-2)))
+    norm = B.to_float(xp.max(xp.sum(xp.abs(B.stop_gradient(a)), axis=-2)))
     if not math.isfinite(norm):
         raise ValueError("`S` must be finite, and so must the sums of its columns: got NaN or infinity")
     return max(0, math.ceil(math.log2(norm / radius))) if norm > 0 else 0

@@ -41,10 +41,10 @@ def best_cubic(low: float, high: float) -> tuple[Odd, float]:
 def _cubic_factor(low: float, high: float) -> float:
     """``(peak - ends) / (high - low)^2``, from ``peak^2 - ends^2 = (high - low)^2 (...)``."""
     q = low * low + low * high + high * high
-    peak = 2.0 * (q / 3.0) ** 1.5
+    peak: float = 2.0 * (q / 3.0) ** 1.5
     ends = low * high * (low + high)
     # 4 q^3 - 27 ends^2 = (high - low)^2 (low + 2 high)^2 (2 low + high)^2, the discriminant of x^3 - q x + ends
-    numerator: float = ((low + 2 * high) * (2 * low + high)) ** 2
+    numerator = ((low + 2 * high) * (2 * low + high)) ** 2
     return numerator / (27.0 * (peak + ends))
 
 

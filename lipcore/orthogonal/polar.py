@@ -11,7 +11,8 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array, Namespace
 from .adaptive import Run, Work
-from .inputs import check_matrices, identity, power_of_two, tall, working_copy
+from .fixed import narrowed
+from .inputs import check_finite, check_matrices, identity, power_of_two, tall, working_copy
 from .minimax import NEWTON_SCHULZ, Odd, composition, steps_needed
 from .polar_derivative import pullback, pushforward
 from .steps import gram, odd_steps
@@ -19,8 +20,9 @@ from .steps import gram, odd_steps
 METHODS = ("auto", "polynomial", "rational", "svd")
 # What a schedule that cannot look at the matrix is made for.
 _FIXED_LOW = 1e-4
+_HALF_COUNT = 8
 # Half precision: polynomials for this interval, with room for rounding.
-_HALF_STEPS = composition(1e-3, 1.0, (5,) * 6, 0.02407327424182761, 1.01)[0]
+_HALF_STEPS = composition(1e-3, 1.0, (5,) * _HALF_COUNT, 0.02407327424182761, 1.01)[0]
 
 
 @dataclass(frozen=True)
@@ -143,14 +145,22 @@ def _tall_factor(
     work = Work(m, n)
     if B.is_traced(x):
         return _fixed(x, method, work, eps)
+    check_finite(x)
     if method == "svd":
         return _by_svd(x, eps), 0.0, "svd"
     start, done = x, ""
     if dtype is not None and B.eps(xp, dtype) > eps:
         start, done = _half_start(x, dtype, work), f"{B.dtype_name(dtype)} degree 5 x{len(_HALF_STEPS)}, "
-    rational = method == "rational" or (method == "auto" and B.host_view(x) is not None)
+    host = B.host_view(start)
+    rational = method == "rational" or (method == "auto" and host is not None)
     run = Run(4 * eps * math.sqrt(n) if tol is None else tol, rational, rng, work, eps)
-    q, deficient = run.polar_factor(start)
+    if host is not None and host.size == m * n:
+        # one matrix in the host's memory: NumPy's BLAS, whatever library holds it
+        if True:
+            q, deficient = run.polar_factor(host.reshape(m, n))
+        q = B.from_numpy(q.reshape(x.shape), xp=xp, device=B.device_of(x), shared=True)
+    else:
+        q, deficient = run.polar_factor(start)
     if np.any(deficient):
         mask = B.from_numpy(deficient.reshape((*x.shape[:-2], 1, 1)), xp=xp, device=B.device_of(x))
         q = xp.where(mask, _by_svd(x, eps), q)
@@ -160,10 +170,9 @@ def _tall_factor(
 
 def _half_start(x: Array, dtype: Any, work: Work) -> Array:
     """Polynomials in half precision; the singular values end within some percent of 1."""
-    scaled = odd_steps(x, ((1.0,),), normalize=True)
     work.large(1.0 + 2 * len(_HALF_STEPS))
     work.small(len(_HALF_STEPS))
-    return B.cast(odd_steps(B.cast(scaled, dtype), _HALF_STEPS, normalize=False), x.dtype)
+    return B.cast(odd_steps(narrowed(x, dtype), _HALF_STEPS, normalize=False), x.dtype)
 
 
 def _fixed(x: Array, method: str, work: Work, eps: float) -> tuple[Array, float, str]:

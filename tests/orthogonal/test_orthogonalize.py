@@ -54,7 +54,7 @@ class Counted:
 
     def __init__(self, monkeypatch, m, n):
         self.total, self.unit = 0.0, m * n * n
-        for name in ("matmul", "cholesky", "triangular_solve"):
+        for name in ("matmul", "inverse_factor"):
             monkeypatch.setattr(B, name, self.wrap(name, getattr(B, name)))
         monkeypatch.setattr(np.linalg, "svd", self.forbidden)
 
@@ -62,10 +62,8 @@ class Counted:
         def counted(a, *args, **kwargs):
             if name == "matmul":
                 self.total += a.shape[-2] * a.shape[-1] * args[0].shape[-1] / self.unit
-            elif name == "cholesky":
-                self.total += a.shape[-1] ** 3 / 6 / self.unit
-            else:
-                self.total += a.shape[-1] ** 2 * args[0].shape[-1] / 2 / self.unit
+            else:  # a Cholesky factor, and a triangular solve with the identity
+                self.total += a.shape[-1] ** 3 * (1 / 6 + 1 / 2) / self.unit
             return function(a, *args, **kwargs)
 
         return counted
@@ -87,8 +85,8 @@ def test_at_most_24_products(monkeypatch, method, shape, seed):
     assert largest(q) <= 1 + 8 * np.finfo(float).eps
     assert counted.total <= 24.0
     found = lc.polar(w, method=method, tol=1e-6, rng=seed)
-    # the products of the Lanczos steps with one vector are in the count here, and left out there
-    assert found.matmuls == pytest.approx(counted.total, abs=1.0)
+    # the Lanczos steps are products too, with one vector each: in the count here, left out there
+    assert found.matmuls <= counted.total <= found.matmuls + 1.0
     assert found.matmuls <= 24.0
 
 
