@@ -164,6 +164,14 @@ def test_what_fails_is_left_as_it_was():
     assert type(model[0]) is nn.Linear
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_model_is_moved_between_formats_and_precisions(method):
+    model = lt.constrain(network(), method).to(memory_format=torch.channels_last)
+    y = model.double()(x().double())
+    assert y.dtype == torch.float64
+    torch.testing.assert_close(model.eval().float()(x()), lt.export(model)(x()))
+
+
 def test_skip_and_second_call_leave_modules_alone():
     model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Sequential(nn.Linear(2, 2), nn.GRU(2, 2))})
     lt.constrain(model, "frobenius", skip=["b"])

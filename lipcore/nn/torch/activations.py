@@ -9,6 +9,7 @@ from torch import nn
 
 from ... import layers as L
 from ..._typing import Array
+from .fast import sort_pairs
 from .sign_split import SignSplit
 
 
@@ -57,15 +58,11 @@ class GroupSort(nn.Module):
         size, n = self.group_size or x.shape[self.axis], x.shape[self.axis]
         if n % size:
             raise ValueError(f"`group_size` {size} must divide the axis {self.axis}, which has {n} entries")
-        groups = x.unflatten(self.axis, (n // size, size))
-        inner = self.axis + 1 if self.axis >= 0 else self.axis
-        if size == 2:  # several times as fast as a sort
-            first, second = groups.unbind(inner)
-            pair = (torch.minimum(first, second), torch.maximum(first, second))
-            found = torch.stack(pair[::-1] if self.descending else pair, dim=inner)
-        else:
-            found = groups.sort(dim=inner, descending=self.descending, stable=True).values
-        return found.reshape(x.shape)
+        axis = self.axis if self.axis >= 0 else self.axis + x.ndim
+        if size == 2:
+            return sort_pairs(x, axis, self.descending)
+        groups = x.unflatten(axis, (n // size, size))
+        return groups.sort(dim=axis + 1, descending=self.descending, stable=True).values.reshape(x.shape)
 
     def extra_repr(self) -> str:
         """Options."""

@@ -14,6 +14,7 @@ from ... import layers as L
 from ..._typing import Array
 from ...layers.windows import PoolOptions
 from .constrained import checked_lipschitz
+from .fast import Lengths
 from .scaled_layers import AdaptiveLengths, ScaledMeans, window_gain
 
 Size = int | Sequence[int]
@@ -105,7 +106,10 @@ class ScaledL2NormPool2d(_Sliding):
 
     def forward(self, x: Array) -> Array:
         """Lengths of windows."""
-        y = _root(functional.avg_pool2d(x * x, self.kernel_size, self.stride, divisor_override=1))
+        if self.stride == self.kernel_size:
+            y = Lengths.apply(x, self.kernel_size)
+        else:
+            y = _root(functional.avg_pool2d(x * x, self.kernel_size, self.stride, divisor_override=1))
         return y if self._scale == 1.0 else y * self._scale
 
 
@@ -183,8 +187,7 @@ class ScaledAdaptativeL2NormPool2d(nn.Module):
         sizes = list(zip(x.shape[-2:], self.output_size, strict=True))
         if any(n % m for n, m in sizes):
             raise ValueError(f"`output_size` {self.output_size} must divide the image {tuple(x.shape[-2:])}")
-        kernel = [n // m for n, m in sizes]
-        return _root(functional.avg_pool2d(x * x, kernel, kernel, divisor_override=1))
+        return Lengths.apply(x, tuple(n // m for n, m in sizes))
 
     def extra_repr(self) -> str:
         """Options."""

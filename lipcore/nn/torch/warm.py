@@ -51,7 +51,8 @@ class WarmSpectral(nn.Module):
         self.register_buffer("places", torch.from_numpy(places.reshape(-1)), persistent=False)
         self.register_buffer("cosines", torch.from_numpy(cosines).float(), persistent=False)
         self.register_buffer("sines", torch.from_numpy(sines).float(), persistent=False)
-        start = np.random.default_rng(0).standard_normal((2, len(cosines), groups, self.inputs, 1))
+        # three axes: `Module.to(memory_format=...)` wants to lay out buffers of four or five
+        start = np.random.default_rng(0).standard_normal((2, len(cosines) * groups, self.inputs))
         self.register_buffer("vectors", torch.from_numpy(start).float())
 
     def forward(self, weight: Array) -> Array:
@@ -76,10 +77,10 @@ class WarmSpectral(nn.Module):
 
     def _iterate(self, weight: Array, steps: int) -> tuple[Array, Array, Array]:
         real, imaginary = self._symbols(weight)
-        v = self.vectors.to(weight.dtype)
+        v = self.vectors.to(weight.dtype).reshape(2, -1, self.groups, self.inputs, 1)
         for _ in range(steps):
             v = self._step(real, imaginary, v)
-        self.vectors.copy_(v)
+        self.vectors.copy_(v.reshape(self.vectors.shape))
         return real, imaginary, v
 
     def _split(self, weight: Array) -> Array:
