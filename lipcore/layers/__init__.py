@@ -50,6 +50,7 @@ from .base import Layer, UnboundedError
 from .batch_norm import BatchNorm
 from .center_norm import CenterNorm
 from .concatenate import Concatenate
+from .convex_potential import ConvexPotential
 from .convolution import Convolution
 from .convolution_transpose import ConvolutionTranspose
 from .dense import Dense
@@ -79,6 +80,7 @@ from .regions import Ball, Box, Intersection, Region
 from .reshape import Flatten, Permute, Reshape
 from .residual import Residual
 from .rnn import RNN
+from .sandwich import Sandwich
 from .sequential import Sequential
 from .slicing import Crop, Slice, Subsample
 from .softmax import Softmax
@@ -98,6 +100,7 @@ __all__ = [
     "CELU",
     "CenterNorm",
     "Concatenate",
+    "ConvexPotential",
     "Convolution",
     "ConvolutionTranspose",
     "CosineAttention",
@@ -162,6 +165,7 @@ __all__ = [
     "Rotary",
     "SELU",
     "ScaledDotProductAttention",
+    "Sandwich",
     "Sequential",
     "SiLU",
     "Sigmoid",

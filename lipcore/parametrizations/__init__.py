@@ -10,6 +10,7 @@ from .eco import eco
 from .frobenius import frobenius
 from .lot import lot
 from .lot_convolution import lot_convolution
+from .nonlinear import cpl_weight, sandwich_weights, sll_weight
 from .rko import bjorck, rko
 from .soc import soc
 from .soc_convolution import soc_convolution
@@ -23,11 +24,14 @@ __all__ = [
     "block_reflectors",
     "cayley",
     "cayley_convolution",
+    "cpl_weight",
     "eco",
     "frobenius",
     "lot",
     "lot_convolution",
     "rko",
+    "sandwich_weights",
+    "sll_weight",
     "soc",
     "soc_convolution",
     "spectral",

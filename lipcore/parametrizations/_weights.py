@@ -107,8 +107,8 @@ def scaled(x: Array, axes: tuple[int, ...] | None = None) -> Array:
     """
     xp = B.array_namespace(x)
     largest = B.stop_gradient(xp.max(xp.abs(x), axis=axes, keepdims=True))
-    ones = xp.ones_like(largest)
-    return x / xp.where(largest > tiny(x), largest, ones)
+    usable = xp.logical_and(largest > tiny(x), xp.isfinite(largest))
+    return x / xp.where(usable, largest, xp.ones_like(largest))
 
 
 def tiny(x: Array) -> float:

@@ -71,11 +71,11 @@ def aol(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
         gram = read.xp.abs(read.xp.matmul(B.transpose(array), array))
         return array * _factors(read, read.xp.sum(gram, axis=0, keepdims=True))
     if max(read.stride) == 1:
-        return array * _factors(read, _shared(array, read.groups))
+        return array * _factors(read, _per_input(array, read.groups))
     index, back = _residues(read)
     flat = read.xp.concat([read.xp.reshape(array, (-1,)), read.xp.zeros_like(read.xp.reshape(array, (-1,))[:1])])
     split = read.xp.reshape(read.xp.take(flat, _moved(index, read)), index.shape)
-    split = split * _factors(read, _shared(split, read.groups))
+    split = split * _factors(read, _per_input(split, read.groups))
     return read.like_weight(read.xp.take(read.xp.reshape(split, (-1,)), _moved(back, read)))
 
 
@@ -88,8 +88,16 @@ def _factors(read: Weight, sums: Array) -> Array:
     return (1 - 8 * read.eps) / read.xp.sqrt(nonzero(sums))
 
 
-def _shared(kernel: Array, groups: int) -> Array:
+def _per_input(kernel: Array, groups: int) -> Array:
     """Sums of absolute correlations of each input channel, (groups * outputs, inputs, 1, ...) by repetition."""
+    xp = B.array_namespace(kernel)
+    outputs, inputs, ones = kernel.shape[0] // groups, kernel.shape[1], (1,) * (kernel.ndim - 2)
+    sums = xp.expand_dims(xp.sum(shared(kernel, groups), axis=-1), axis=1)
+    return xp.reshape(xp.broadcast_to(sums, (groups, outputs, inputs)), (groups * outputs, inputs, *ones))
+
+
+def shared(kernel: Array, groups: int) -> Array:
+    """What two input channels share: sums of absolute correlations over all lags, (groups, inputs, inputs)."""
     xp = B.array_namespace(kernel)
     outputs, inputs, taps = kernel.shape[0] // groups, kernel.shape[1], tuple(kernel.shape[2:])
     ones, pads = (1,) * len(taps), tuple((k - 1, k - 1) for k in taps)
@@ -97,10 +105,8 @@ def _shared(kernel: Array, groups: int) -> Array:
     filters = xp.moveaxis(xp.reshape(kernel, (groups, outputs, inputs, *taps)), 2, 1)
     filters = xp.reshape(filters, (groups * inputs, outputs, *taps))
     lags = xp.abs(B.convolve(images, filters, stride=ones, dilation=ones, groups=groups, padding=pads))
-    lags = xp.reshape(lags, (inputs, groups, inputs * math.prod(lags.shape[2:])))
-    sums = xp.permute_dims(xp.sum(lags, axis=-1), (1, 0))  # (groups, inputs)
-    sums = xp.broadcast_to(xp.expand_dims(sums, axis=1), (groups, outputs, inputs))
-    return xp.reshape(sums, (groups * outputs, inputs, *ones))
+    lags = xp.reshape(lags, (inputs, groups, inputs, math.prod(lags.shape[2:])))
+    return xp.moveaxis(xp.sum(lags, axis=-1), 0, 1)
 
 
 def _residues(read: Weight) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
