@@ -36,11 +36,11 @@ def cholesky_qr(W: Array) -> Array:
     Notes
     -----
     One pass is :math:`X^H X = R^H R,\ X \leftarrow X R^{-1}`, and its error is the square of the condition number
-    times the precision. The first pass is shifted by about 11 (m n + n^2) u times the norm of the Gram matrix where
-    that is needed, which leaves a condition number below :math:`u^{-1/2}`; where the plain factorisation exists, its
-    factor is taken. Two more passes leave an error of the order of the precision. Condition numbers up to about
-    :math:`1/u` are harmless; columns that depend on each other up to rounding give a Q that is not orthonormal, or
-    NaN. Three passes cost 6 products of the shape of W and three Cholesky factorisations; nothing is read by the host.
+    times the precision. The first pass is shifted by :math:`2 (\sqrt m + n) u` times the norm of the Gram matrix, unless that
+    is positive definite by more than the shift; the condition number then is below :math:`u^{-1/2}`. Two more passes
+    leave an error of the order of the precision. Condition numbers up to about :math:`1/(20 u)` are harmless; columns
+    that depend on each other up to rounding give a Q that is not orthonormal, or NaN. That takes six products of the
+    shape of W (a triangular solve counted as one) and four Cholesky factorisations; nothing is read by the host.
     This is the QR factor, not the polar factor. Derivatives pass through the factorisations.
 
     T. Fukaya, R. Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa, "Shifted Cholesky QR for computing the QR
@@ -73,8 +73,9 @@ def _pass(x: Array, *, shifted: bool) -> Array:
         # Not a choice of branches: what the host does not read can only be blended.
         unit = B.eps(xp, x.dtype) / 2
         norm = xp.sqrt(xp.sum(xp.abs(B.stop_gradient(g)) ** 2, axis=(-2, -1), keepdims=True))
-        _, safe = B.cholesky(B.stop_gradient(g) - 11 * (m * n + n * (n + 1)) * unit * norm * identity(x, n))
-        shift = xp.where(safe[..., None, None], xp.zeros_like(norm), 11 * (m * n + n * (n + 1)) * unit * norm)
+        shift = 2 * (m**0.5 + n) * unit * norm
+        _, safe = B.cholesky(B.stop_gradient(g) - shift * identity(x, n))
+        shift = xp.where(safe[..., None, None], xp.zeros_like(norm), shift)
         g = g + shift * identity(x, n)
     factor, _ = B.cholesky(g)
     return B.adjoint(B.triangular_solve(factor, B.adjoint(x)))

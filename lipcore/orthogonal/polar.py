@@ -154,10 +154,10 @@ def _tall_factor(
     host = B.host_view(start)
     rational = method == "rational" or (method == "auto" and host is not None)
     run = Run(4 * eps * math.sqrt(n) if tol is None else tol, rational, rng, work, eps)
-    if host is not None and host.size == m * n:
-        # one matrix in the host's memory: NumPy's BLAS, whatever library holds it
-        if True:
-            q, deficient = run.polar_factor(host.reshape(m, n))
+    if host is not None and (host.size == m * n or B.is_jax(xp)):
+        # One matrix in the host's memory: NumPy's BLAS, whatever library holds it. JAX, which compiles every operation
+        # that is not traced, leaves stacks to NumPy as well.
+        q, deficient = run.polar_factor(host.reshape(m, n) if host.size == m * n else host)
         q = B.from_numpy(q.reshape(x.shape), xp=xp, device=B.device_of(x), shared=True)
     else:
         q, deficient = run.polar_factor(start)

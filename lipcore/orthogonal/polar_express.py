@@ -57,7 +57,7 @@ def polar_express(
     scale : bool
         Divide by an upper bound of the 2-norm first.
     form : {"auto", "direct", "gram"}
-        As in `newton_schulz`.
+        As in `newton_schulz`; in half precision ``"direct"`` only.
 
     Returns
     -------
@@ -116,7 +116,9 @@ def polar_express(
         steps = steps_needed(low, high, degree, reached, cushion, safety)
     else:
         steps = composition(low, high, (degree,) * check_count(iterations, "iterations"), cushion, safety)[0]
-    gram_form = wants_gram_form(W.shape, form)
+    gram_form = wants_gram_form(W.shape, "direct" if coarse and form == "auto" else form)
+    if coarse and gram_form:
+        raise ValueError("`form='gram'` diverges in half precision, where a Gram matrix does not stay positive definite")
     return run_fixed(W, steps, normalize=scale, gram_form=gram_form, dtype=dtype, finish=finish)
 
 

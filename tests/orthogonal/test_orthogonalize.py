@@ -116,10 +116,12 @@ def test_any_scale(exponent):
     assert np.abs(np.ldexp(found.H, -exponent) - lc.polar(w, rng=0).H).max() == 0.0
 
 
-@pytest.mark.parametrize("factor", [1e-300, 1e-38, 1e38, 1e300, 5e-324])
+@pytest.mark.parametrize("factor", [1e-300, 2e-38, 1e38, 1e300, 5e-324])
 def test_extreme_scale(backend, factor):
     if "float64" not in backend.dtypes and not 1e-40 < factor < 1e39:
         pytest.skip("out of the range of float32")
+    if backend.native == "jax" and factor < 1e-307:
+        pytest.skip("XLA takes subnormal numbers for zero")
     w = factor * np.array([[0.0, 1.0], [-1.0, 0.0], [0.0, 0.0]])
     q = backend.to_numpy(lc.orthogonalize(backend.asarray(w), rng=0))
     assert np.abs(q - np.sign(w)).max() < 1e-6
