@@ -180,6 +180,14 @@ def test_skip_and_second_call_leave_modules_alone():
         lt.constrain(model, "frobenius", skip=["b"])
 
 
+def test_layers_that_are_constrained_already_stay():
+    model = nn.Sequential(lt.SLLLinear(4), lt.SpectralLinear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    before = model[1].weight.detach()
+    lt.constrain(model, "frobenius", lipschitz=2.0)
+    torch.testing.assert_close(model[1].weight, before)
+    assert abs(float(model[3].weight.detach().norm()) - 2.0) < 1e-5
+
+
 def test_tied_weights_are_exported_from_what_they_were():
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
@@ -233,6 +241,21 @@ def test_half_precision_parameters_are_constrained_in_single():
     assert lt.export(layer).weight.dtype == torch.bfloat16
     gram = layer.weight.float() @ layer.weight.float().T
     torch.testing.assert_close(gram, torch.eye(8), atol=3e-2, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_forward_writes_nothing_but_starting_vectors(method):
+    # replicas of DataParallel lose what they write: nothing that counts may be written
+    model = lt.constrain(network(), method)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    attributes = {name: set(vars(module)) for name, module in model.named_modules()}
+    model.train()(x())
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert all(name.endswith("warm.vectors") for name in changed)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.eval()(x())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert attributes == {name: set(vars(module)) for name, module in model.named_modules()}
 
 
 def test_training_and_evaluation_of_spectral_agree():

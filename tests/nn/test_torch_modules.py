@@ -67,6 +67,13 @@ MODULES = {
     "LPReLU": (lambda: lt.LPReLU(), IMAGE),
     "LPReLU, channels": (lambda: lt.LPReLU(4, init=-2.0), IMAGE),
     "Abs": (lambda: lt.Abs(), IMAGE),
+    "CPLLinear": (lambda: lt.CPLLinear(6, 9), VECTOR),
+    "CPLConv2d": (lambda: lt.CPLConv2d(4, 5), IMAGE),
+    "CPLConv2d, circular": (lambda: lt.CPLConv2d(4, 5, padding_mode="circular"), IMAGE),
+    "SLLLinear": (lambda: lt.SLLLinear(6, 9), VECTOR),
+    "SLLConv2d": (lambda: lt.SLLConv2d(4, 5), IMAGE),
+    "SLLConv2d, circular": (lambda: lt.SLLConv2d(4, 3, 5, padding_mode="circular"), IMAGE),
+    "SandwichLinear": (lambda: lt.SandwichLinear(6, 4, 5), VECTOR),
     "LayerCentering": (lambda: lt.LayerCentering(4), IMAGE),
     "BatchCentering": (lambda: lt.BatchCentering(4), IMAGE),
     "LipResidual": (lambda: lt.LipResidual(lt.SpectralLinear(6, 6), 0.3), VECTOR),
@@ -92,7 +99,9 @@ def shaken(make) -> nn.Module:
 def test_every_name_is_here_and_in_the_table():
     classes = {n for n in lt.__all__ if isinstance(getattr(lt, n), type) and issubclass(getattr(lt, n), nn.Module)}
     tested = {name.split(",")[0] for name in MODULES}
-    elsewhere = {"Constrained", "UnitNormLinear", "PadConv1d", "PadConv2d"} | {n for n in classes if "Loss" in n}
+    elsewhere = {"Constrained", "UnitNormLinear", "PadConv1d", "PadConv2d"} | {
+        n for n in classes if "Loss" in n or "Provable" in n
+    }
     assert classes - elsewhere == tested
 
 

@@ -46,6 +46,7 @@ from .pooling import (
     ScaledGlobalL2NormPool2d,
     ScaledL2NormPool2d,
 )
+from .potential import CPLConv2d, CPLLinear, SandwichLinear, SLLConv2d, SLLLinear
 from .read import as_layer
 from .sequential import Sequential, evaluate_lip_const, vanilla_export
 
@@ -55,6 +56,8 @@ __all__ = [
     "AdaptiveOrthoConv2d",
     "AdaptiveOrthoConvTranspose2d",
     "BatchCentering",
+    "CPLConv2d",
+    "CPLLinear",
     "CReLU",
     "CategoricalHingeLoss",
     "CategoricalProvableAvgRobustness",
@@ -86,6 +89,9 @@ __all__ = [
     "PadConv1d",
     "PadConv2d",
     "RKOConv2d",
+    "SLLConv2d",
+    "SLLLinear",
+    "SandwichLinear",
     "ScaledAdaptativeL2NormPool2d",
     "ScaledAdaptiveAvgPool2d",
     "ScaledAvgPool2d",

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from ..._typing import Array
-from .constrained import CONVOLUTIONS, TRANSPOSED, Constrained, checked_lipschitz, constrain_weight
+from .constrained import CONVOLUTIONS, TRANSPOSED, checked_lipschitz, constrain_weight
 
 # Parameters that cannot be constrained, of modules whose constants are known from their numbers all the same.
 _LEFT_ALONE = (
@@ -160,9 +160,9 @@ def _chosen(model: nn.Module, skip: Collection[str]) -> list[tuple[str, nn.Modul
     below = tuple(f"{name}." for name in skip)
     chosen = []
     for name, module in names.items():
-        if name in skip or (below and name.startswith(below)) or isinstance(module, Constrained):
+        if name in skip or (below and name.startswith(below)):
             continue
-        if parametrize.is_parametrized(module, "weight"):
+        if "parametrizations" in name.split(".") or parametrize.is_parametrized(module, "weight"):
             continue
         if isinstance(module, (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)):
             chosen.append((name, module))
@@ -176,8 +176,6 @@ def _chosen(model: nn.Module, skip: Collection[str]) -> list[tuple[str, nn.Modul
 
 def _has_free_weights(module: nn.Module) -> bool:
     if isinstance(module, _LEFT_ALONE) or hasattr(module, "as_layer"):
-        return False
-    if isinstance(module, parametrize.ParametrizationList):
         return False
     return any(True for _ in module.parameters(recurse=False))
 
