@@ -39,7 +39,8 @@ class Point(NamedTuple):
     def single(self) -> Point:
         """The same without the axis b, of length one."""
         kept = None if self.kept is None else Probabilities(self.kept.value[0, ...], self.kept.slope[0, ...])
-        return Point(*(x[0, ...] for x in self[:-1]), kept)
+        sq, sk, v, v1, negative = (x[0, ...] for x in self[:-1])
+        return Point(sq, sk, v, v1, negative, kept)
 
 
 class AttentionKernel:
@@ -131,7 +132,7 @@ class AttentionKernel:
         """How many tangents to push or pull at a time."""
         b, n, m = self.scores.shape
         rows = min(n, self.block_size or _GOOD_ROWS)
-        return max(1, min(tangents, self._entries // max(1, b * m * rows)))
+        return int(max(1, min(tangents, self._entries // max(1, b * m * rows))))
 
     def push(self, dq: Array | None, dk: Array | None, dv: Array | None) -> Array:
         r"""Tangents of the output (b, K, n, dv) for tangents (b, K, tokens, features); None stands for zero.

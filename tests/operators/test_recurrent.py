@@ -66,7 +66,9 @@ CASES = [
         swept(gates, factors, states, step),
         dtypes=REAL,
         # what JAX compiles step by step, once is enough
-        natives=("numpy", "strict", "torch", "jax", "cupy") if name == "elman" else ("numpy", "strict", "torch", "cupy"),
+        natives=("numpy", "strict", "torch", "jax", "cupy")
+        if name == "elman"
+        else ("numpy", "strict", "torch", "cupy"),
     )
     for name, kind, gates, factors, states, step in KINDS
 ]
