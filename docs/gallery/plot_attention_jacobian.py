@@ -53,3 +53,25 @@ q, k, v = (rng.standard_normal((n, d)).astype(np.float32) for _ in range(3))
 J = lc.AttentionJacobian(q, k, v, causal=True)
 x = rng.standard_normal(J.shape[1]).astype(np.float32)
 print(J, np.linalg.norm(J.rmatvec(J.matvec(x))) / np.linalg.norm(x))
+
+# %%
+# What a pair of products (a tangent and a cotangent of queries, keys and values) takes as sequences of 64 features
+# grow, measured by ``benchmarks/test_attention.py`` on two cores in float32: time with the square of the number of
+# tokens, memory on top of the inputs with the number, once the probabilities no longer fit into 32 MiB. The matrix
+# itself would take the square of 64 times as many numbers.
+
+tokens = np.array([1024, 2048, 4096, 16384])
+measured = {
+    "NumPy": ([5.7, 22, 175, 2300], [13, 42, 51, 96]),
+    "torch": ([10, 41, 272, 5000], [17, 106, 103, 132]),
+}
+fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+for (library, (milliseconds, mebibytes)), style in zip(measured.items(), ("ko-", "ks--"), strict=True):
+    left.loglog(tokens, milliseconds, style, label=library)
+    right.loglog(tokens, mebibytes, style, label=library)
+left.loglog(tokens, 5.7 * (tokens / 1024) ** 2, "k:", label="square")
+right.loglog(tokens, 96 * tokens / 16384, "k:", label="linear")
+left.set(xlabel="tokens", ylabel="milliseconds")
+right.set(xlabel="tokens", ylabel="MiB on top of the inputs")
+left.legend()
+plt.show()
