@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 from _backends import MAKERS, Backend, entered, missing
 from hypothesis import settings
+
+# Before anything imports them: their assertions are to explain themselves wherever they are used.
+pytest.register_assert_rewrite(
+    "operators.conformance", "layers.layer_conformance", "parametrizations.construction_conformance"
+)
 
 # What CI finds must be found again: there every run draws the same examples. Elsewhere each run draws new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -48,6 +55,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             marks = [pytest.mark.skip(reason=why)] if why else []
             params.append(pytest.param(name, id=name, marks=marks))
     metafunc.parametrize("backend", params, indirect=True)
+
+
+_tests = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _forget_compiled() -> Iterator[None]:
+    """Most cases compile small programs that no other uses: gigabytes over the whole suite."""
+    yield
+    if next(_tests) % 100 == 0 and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture
