@@ -15,7 +15,7 @@ from .._typing import Array
 from .inputs import identity
 from .minimax import NEWTON_SCHULZ, Odd, cheapest, rounded_down, value
 from .spectrum import lanczos_numbers, ritz_interval
-from .steps import GRAM_ASPECT, accumulated, gram, halley, halley_weights, multiplier, rational_step
+from .steps import GRAM_ASPECT, accumulated, cubic_step, gram, halley, halley_weights, multiplier, rational_step
 
 _MAX_CYCLES = 24
 _LANCZOS_STEPS = (14, 8)
@@ -165,9 +165,12 @@ class Run:
             if k:
                 g = gram(x)
                 self.work.large()
-            z = multiplier(g, p)
             self.work.small(len(p) - 2)
             self.work.large()
+            if s is None and p == NEWTON_SCHULZ:
+                x = cubic_step(x, g)
+                continue
+            z = multiplier(g, p)
             x = B.matmul(x, z / s if k == 0 and s is not None else z)
         return x
 

@@ -36,11 +36,12 @@ def cholesky_qr(W: Array) -> Array:
     Notes
     -----
     One pass is :math:`X^H X = R^H R,\ X \leftarrow X R^{-1}`, and its error is the square of the condition number
-    times the precision. The first pass is shifted by :math:`2 (\sqrt m + n) u` times the norm of the Gram matrix, unless that
-    is positive definite by more than the shift; the condition number then is below :math:`u^{-1/2}`. Two more passes
-    leave an error of the order of the precision. Condition numbers up to about :math:`1/(20 u)` are harmless; columns
-    that depend on each other up to rounding give a Q that is not orthonormal, or NaN. That takes six products of the
-    shape of W (a triangular solve counted as one) and four Cholesky factorisations; nothing is read by the host.
+    times the precision. The first pass is shifted by :math:`2 (\sqrt m + n) u` times the norm of the Gram
+    matrix, unless that is positive definite by more than the shift; the condition number then is below
+    :math:`u^{-1/2}`. Two more passes leave an error of the order of the precision. Condition numbers up to about
+    :math:`1/(20 u)` are harmless; columns that depend on each other up to rounding give a Q that is not orthonormal,
+    or NaN. That takes six products of the shape of W (a triangular solve counted as one) and four Cholesky
+    factorisations; nothing is read by the host.
     This is the QR factor, not the polar factor. Derivatives pass through the factorisations.
 
     T. Fukaya, R. Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa, "Shifted Cholesky QR for computing the QR

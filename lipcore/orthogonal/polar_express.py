@@ -118,7 +118,7 @@ def polar_express(
         steps = composition(low, high, (degree,) * check_count(iterations, "iterations"), cushion, safety)[0]
     gram_form = wants_gram_form(W.shape, "direct" if coarse and form == "auto" else form)
     if coarse and gram_form:
-        raise ValueError("`form='gram'` diverges in half precision, where a Gram matrix does not stay positive definite")
+        raise ValueError("`form='gram'` diverges in half precision: a Gram matrix does not stay positive definite")
     return run_fixed(W, steps, normalize=scale, gram_form=gram_form, dtype=dtype, finish=finish)
 
 

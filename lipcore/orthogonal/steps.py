@@ -8,7 +8,7 @@ from typing import Any
 from .. import _backend as B
 from .._typing import Array
 from .inputs import identity, norm_bound
-from .minimax import Odd
+from .minimax import NEWTON_SCHULZ, Odd
 
 # From this aspect ratio on, several steps on the small Gram matrix cost less than as many on the whole.
 GRAM_ASPECT = 3
@@ -37,6 +37,11 @@ def multiplier(g: Array, p: Odd) -> Array:
     return total
 
 
+def cubic_step(x: Array, g: Array) -> Array:
+    """The plain cubic ``X (3 I - G) / 2``, as a correction to X: its rounding errors are those of a sum."""
+    return x + B.matmul(x, (identity(g, g.shape[-1]) - g) * 0.5)
+
+
 def odd_steps(x: Array, steps: Sequence[Odd], *, normalize: bool, gram_form: bool = False) -> Array:
     """One odd polynomial after the other, of ``X`` (..., m, n) with m >= n.
 
@@ -49,7 +54,7 @@ def odd_steps(x: Array, steps: Sequence[Odd], *, normalize: bool, gram_form: boo
         if normalize and k == 0:
             s = norm_bound(g)
             x, g = x / s, g / (s * s)
-        x = B.matmul(x, multiplier(g, p))
+        x = cubic_step(x, g) if p == NEWTON_SCHULZ else B.matmul(x, multiplier(g, p))
     return x
 
 
