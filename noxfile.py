@@ -155,8 +155,8 @@ def tests_lowest(session: nox.Session) -> None:
 
 @nox.session
 def doctest(session: nox.Session) -> None:
-    """The examples in the docstrings, the README and the written pages."""
-    install(session, *group("test"))
+    """The examples in the docstrings, the README and the written pages; those of the torch modules need torch."""
+    install(session, *group("test"), torch=True)
     pages = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.rst"))
     files = ("--doctest-glob=*.md", "--doctest-glob=*.rst", "README.md", *pages)
     pytest(session, "--doctest-modules", "lipcore", *files, parallel=False)
