@@ -54,6 +54,8 @@ class Dropout(LinearLayer):
     2.0
     """
 
+    nonnegative = True
+
     def __init__(self, p: float = 0.5, mask: Array | None = None, *, seed: int | None = None) -> None:
         self.p = finite(p, "p")
         if not 0 <= self.p < 1:

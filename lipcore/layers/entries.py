@@ -23,6 +23,8 @@ class EntryLayer(LinearLayer):
     except that balls in the norm "token", whose tokens do not stay together, become boxes and Euclidean balls.
     """
 
+    nonnegative = True
+
     def _constant(self, ord: Ord, region: Region | None, shape: Shape | None) -> Bounds:
         some = 0.0 if shape is not None and math.prod(self.output_shape(shape)) == 0 else 1.0
         return Bounds(some, some, "rigorous", ord=ord, method="permutation")

@@ -12,6 +12,7 @@ from .. import _backend as B
 from .._typing import Array, Shape
 from ..norms import Bounds, opnorm_bounds
 from ..norms import rounding as r
+from ..operators import Dense as DenseOperator
 from ..operators import LinearOperator
 from .base import Layer, Ord, limited
 from .regions import Ball, Box, Host, Intersection, Region, norms_up
@@ -33,6 +34,9 @@ class LinearLayer(Layer):
     ``_offset(shape)``
         `b`, broadcastable to a sample of the output, or None.
 
+    Absolute arrays must give entries that are at least the absolute ones. An operator without arrays is written down to
+    find them, unless the class says ``nonnegative = True``.
+
     Outputs, Jacobian and constants follow; constants are `opnorm_bounds` of the operator. Intervals go through the
     operator of absolute entries (interval arithmetic by midpoint and radius, Rump 1999), widened by the rounding of
     sums of ``_terms(shape)`` products.
@@ -49,6 +53,7 @@ class LinearLayer(Layer):
     """
 
     rtol = 1e-3  # relative width of the constants
+    nonnegative = False  # whether entries that no array makes are known not to be negative
 
     def _operator(self, shape: Shape, arrays: Mapping[str, Array], like: Array) -> LinearOperator:
         raise NotImplementedError(f"{type(self).__name__} does not implement `_operator`")
@@ -64,8 +69,11 @@ class LinearLayer(Layer):
         return math.prod(shape)
 
     def _sizes(self, shape: Shape, arrays: Mapping[str, Array], like: Array) -> LinearOperator:
-        """The operator of absolute entries."""
-        return self._operator(shape, {name: np.abs(a) for name, a in arrays.items()}, like)
+        """An operator whose entries are at least the absolute ones; `shape` and `arrays` as for ``_operator``."""
+        if arrays or self.nonnegative:
+            return self._operator(shape, {name: np.abs(a) for name, a in arrays.items()}, like)
+        plain = self._operator(shape, arrays, like)
+        return DenseOperator(np.abs(plain.to_dense())).with_shapes(plain.domain_shape, plain.range_shape)
 
     def _ball_gain(self, shape: Shape) -> Bounds:
         """Constant in the 2-norm for the image of a ball, analytic at least if there is one."""

@@ -58,6 +58,8 @@ class Pad(LinearLayer):
     array([[[-1.,  5., -1.]]])
     """
 
+    nonnegative = True
+
     def __init__(self, padding: int | Sequence[int | Sequence[int]], mode: str = "zeros", value: float = 0.0) -> None:
         if mode not in ("constant", *B.PADDING_MODES):
             raise ValueError(f"`mode` must be constant or one of {', '.join(B.PADDING_MODES)}, got {mode!r}")

@@ -71,6 +71,8 @@ class Same(LinearLayer):
 
     ords = Add.ords
 
+    nonnegative = True
+
     def _operator(self, shape: Shape, arrays: object, like: Array) -> LinearOperator:
         return identity_on(like, shape)
 

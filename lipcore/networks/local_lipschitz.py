@@ -16,7 +16,7 @@ from ..operators import Jacobian, LinearOperator
 from ..operators.opaque import Opaque
 from ..operators.per_sample import PerSample, Unfolded
 
-# Below so many inputs or outputs `opnorm_bounds` writes operators down.
+# Below so many inputs or outputs `opnorm_bounds` writes operators down, up to the third power of entries.
 _WRITTEN_DOWN = 256
 # Bytes of Jacobians that are written down together, and the fewest samples that are worth a pass through the network.
 _CACHE, _FEW = 4 << 20, 64
@@ -87,6 +87,9 @@ def local_lipschitz(
     """
     if not callable(f):
         raise TypeError(f"`f` must be a layer or a function, got {type(f).__name__}")
+    B.array_namespace(x, name="x")
+    if x.ndim < 1 or x.shape[0] < 1:
+        raise ValueError(f"`x` must have shape (samples, ...) with at least one sample, got {tuple(x.shape)}")
     options: dict[str, Any] = {"rtol": rtol, "kind": kind, "failure_probability": failure_probability, "rng": rng}
     step = _samples_at_a_time(f, x) if kind in ("auto", "analytic") or ord != 2 else x.shape[0]
     ends = [*range(0, x.shape[0], step), x.shape[0]]
@@ -106,13 +109,13 @@ def _jacobian(f: Layer | Callable[[Array], Array], x: Array) -> LinearOperator:
 
 def _samples_at_a_time(f: Layer | Callable[[Array], Array], x: Array) -> int:
     """All of them, unless their Jacobians are written down: then as many as stay in the cache."""
-    if not B.is_array(x) or x.ndim < 1 or x.shape[0] <= _FEW:
-        return x.shape[0] if B.is_array(x) and x.ndim else 1
-    one = _jacobian(f, x[:1, ...])
-    if isinstance(one, PerSample) or min(one.shape[-2:]) > _WRITTEN_DOWN:
+    if x.shape[0] <= _FEW:
         return int(x.shape[0])
-    entry = B.numpy_dtype(one.dtype).itemsize
-    return int(max(_FEW, _CACHE // (entry * one.shape[-1] * one.shape[-2])))
+    one = _jacobian(f, x[:1, ...])
+    m, n = one.shape[-2:]
+    if isinstance(one, PerSample) or min(m, n) > _WRITTEN_DOWN or _FEW * m * n > _WRITTEN_DOWN**3:
+        return int(x.shape[0])
+    return max(_FEW, _CACHE // (B.numpy_dtype(one.dtype).itemsize * max(1, m * n)))
 
 
 def sample_jacobian(f: Callable[[Array], Array], x: Array) -> LinearOperator:
@@ -125,9 +128,6 @@ def sample_jacobian(f: Callable[[Array], Array], x: Array) -> LinearOperator:
     ValueError
         If there is no sample axis, or an input of one sample changes the output of another.
     """
-    B.array_namespace(x, name="x")
-    if x.ndim < 1 or x.shape[0] < 1:
-        raise ValueError(f"`x` must have shape (samples, ...) with at least one sample, got {tuple(x.shape)}")
     samples, whole = x.shape[0], Jacobian(f, x)
     if len(whole.range_shape) < 1 or whole.range_shape[0] != samples:
         raise ValueError(f"`f` must map {samples} samples to as many, got an output of shape {whole.range_shape}")

@@ -155,8 +155,11 @@ def _strongest(bounds: Bounds | None, operator: LinearOperator, request: Request
         return weaker
     if not np.all(weaker.converged):
         return bounds
-    if np.any(weaker.lower > bounds.upper) or np.any(weaker.upper < bounds.lower):
-        # apart by the rounding of products in the operator's own precision, of which the certificate knows nothing
+    apart = np.maximum(weaker.lower - bounds.upper, bounds.lower - weaker.upper)
+    eps = B.eps(operator.xp, B.compute_dtype(operator.xp, operator.dtype))
+    rounding = 100 * eps * math.sqrt(max(operator.shape[-2:])) * np.asarray(bounds.upper)
+    if np.any(apart > 0) and np.all(apart <= rounding):
+        # by the rounding of products in the operator's own precision, which a weaker claim takes for exact
         return bounds
     both = bounds.tightened(weaker)
     return dataclasses.replace(both, converged=both.relative_width <= request.rtol, method=weaker.method)

@@ -102,3 +102,16 @@ def test_bad_input(weight, bias, error, message):
 def test_bad_sample():
     with pytest.raises(ValueError, match=r"Dense takes samples \(..., 3\)"):
         lc.layers.Dense(WEIGHT)(np.ones((2, 4)))
+
+
+class Difference(lc.layers.LinearLayer):
+    """A layer of a user, whose entries no array makes and one of which is negative."""
+
+    def _operator(self, shape, arrays, like):
+        return lc.LinearOperator((1, 2), lambda x: x[:1] - x[1:], lambda y: np.concatenate([y, -y]), dtype=np.float64)
+
+
+def test_images_hold_for_negative_entries_without_arrays():
+    image = Difference().image(lc.Box(-np.ones(2), np.ones(2)))
+    assert image.lower[0] <= -2.0
+    assert 2.0 <= image.upper[0] < 2.0 + 1e-12

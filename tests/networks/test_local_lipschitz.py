@@ -95,7 +95,24 @@ def test_batch_normalisation_in_training_mode_is_refused(backend):
     assert lc.local_lipschitz(evaluated, x).batch_shape == (4,)
 
 
+def test_claims_that_can_fail_are_made_once_for_all_samples():
+    rng = np.random.default_rng(8)
+    weight = rng.standard_normal((200, 2000)) / 45  # few outputs, but too many numbers to write down for all samples
+    x = rng.standard_normal((66, 2000))
+    net = L.Sequential(L.Dense(weight), L.Tanh())
+    bounds = lc.local_lipschitz(net, x, rtol=0.1, rng=0)
+    assert bounds.kind == "probabilistic"
+    assert bounds.failure_probability == 1e-9
+    exact = [np.linalg.norm(np.cosh(weight @ p)[:, None] ** -2 * weight, 2) for p in x[::13]]
+    assert np.all(bounds.lower[::13] <= np.array(exact) * (1 + 1e-12))
+    assert np.all(bounds.upper[::13] >= exact)
+
+
 def test_bad_input():
+    with pytest.raises(TypeError, match="`x` must be"):
+        lc.local_lipschitz(L.Tanh(), [[1.0]])
+    with pytest.raises(ValueError, match="at least one sample"):
+        lc.local_lipschitz(L.Tanh(), np.ones((0, 3)))
     with pytest.raises(TypeError, match="`f` must be a layer"):
         lc.local_lipschitz(3, np.ones((2, 2)))
     with pytest.raises(TypeError, match="must be a torch or JAX array"):
