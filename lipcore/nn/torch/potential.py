@@ -42,17 +42,36 @@ class _Residual(nn.Module):
         return x - 2 * functional.linear(hidden, weight.mT)
 
 
+class _ResidualLinear(_Residual):
+    """The same with a matrix."""
+
+    def __init__(
+        self, features: int, hidden: int | None = None, bias: bool = True, *, device: Any = None, dtype: Any = None
+    ) -> None:
+        shape = (features if hidden is None else hidden, features)
+        super().__init__(shape, bias, {"device": device, "dtype": dtype})
+
+
 class _ResidualConvolution(_Residual):
     """The same with a convolution that keeps the size of the image."""
 
     def __init__(
-        self, channels: int, hidden: int, kernel_size: int, padding_mode: str, bias: bool, factory: dict[str, Any]
+        self,
+        channels: int,
+        hidden: int | None = None,
+        kernel_size: int = 3,
+        padding_mode: str = "zeros",
+        bias: bool = True,
+        *,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         if kernel_size % 2 == 0 or kernel_size < 1:
             raise ValueError(f"`kernel_size` must be odd and positive, got {kernel_size!r}")
         if padding_mode not in MODES:
             raise ValueError(f"`padding_mode` must be one of {', '.join(MODES)}, got {padding_mode!r}")
-        super().__init__((hidden, channels, kernel_size, kernel_size), bias, factory)
+        shape = (channels if hidden is None else hidden, channels, kernel_size, kernel_size)
+        super().__init__(shape, bias, {"device": device, "dtype": dtype})
         self.padding_mode, self.radius = padding_mode, kernel_size // 2
 
     def as_layer(self) -> L.Layer:
@@ -114,7 +133,7 @@ class SLLWeight(nn.Module):
         return parametrizations.sll_weight(weight, log_scale=self.log_scale.to(weight.dtype))
 
 
-class CPLLinear(_Potential, _Residual):
+class CPLLinear(_Potential, _ResidualLinear):
     r"""Convex potential layer, :math:`x - 2 V^T \mathrm{relu}(V x + b)` with :math:`\|V\| \le 1`.
 
     Parameters
@@ -136,14 +155,8 @@ class CPLLinear(_Potential, _Residual):
     True
     """
 
-    def __init__(
-        self, features: int, hidden: int | None = None, bias: bool = True, *, device: Any = None, dtype: Any = None
-    ) -> None:
-        shape = (features if hidden is None else hidden, features)
-        super().__init__(shape, bias, {"device": device, "dtype": dtype})
 
-
-class SLLLinear(_Scaled, _Residual):
+class SLLLinear(_Scaled, _ResidualLinear):
     r"""SDP-based Lipschitz layer: orthogonium's ``SDPBasedLipschitzDense``.
 
     Parameters
@@ -158,12 +171,6 @@ class SLLLinear(_Scaled, _Residual):
     --------
     lipcore.parametrizations.sll_weight : The construction.
     """
-
-    def __init__(
-        self, features: int, hidden: int | None = None, bias: bool = True, *, device: Any = None, dtype: Any = None
-    ) -> None:
-        shape = (features if hidden is None else hidden, features)
-        super().__init__(shape, bias, {"device": device, "dtype": dtype})
 
 
 class CPLConv2d(_Potential, _ResidualConvolution):
@@ -185,20 +192,6 @@ class CPLConv2d(_Potential, _ResidualConvolution):
     lipcore.parametrizations.cpl_weight : The construction.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        hidden: int | None = None,
-        kernel_size: int = 3,
-        padding_mode: str = "zeros",
-        bias: bool = True,
-        *,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        factory = {"device": device, "dtype": dtype}
-        super().__init__(channels, channels if hidden is None else hidden, kernel_size, padding_mode, bias, factory)
-
 
 class SLLConv2d(_Scaled, _ResidualConvolution):
     r"""SDP-based Lipschitz layer with a convolution: orthogonium's ``SDPBasedLipschitzConv``.
@@ -218,20 +211,6 @@ class SLLConv2d(_Scaled, _ResidualConvolution):
     --------
     lipcore.parametrizations.sll_weight : The construction.
     """
-
-    def __init__(
-        self,
-        channels: int,
-        hidden: int | None = None,
-        kernel_size: int = 3,
-        padding_mode: str = "zeros",
-        bias: bool = True,
-        *,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        factory = {"device": device, "dtype": dtype}
-        super().__init__(channels, channels if hidden is None else hidden, kernel_size, padding_mode, bias, factory)
 
 
 class SandwichLinear(nn.Module):
