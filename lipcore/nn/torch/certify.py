@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from typing import NamedTuple
 
 from torch import nn
 
-from ... import layers as L
 from ...layers.base import Ord
-from ...norms import Bounds
+from .._certify import Certificate, certificate
 from .constrain import export
 from .read import read
-
-
-class Certificate(NamedTuple):
-    """Lipschitz constants of a network and of its layers.
-
-    Attributes
-    ----------
-    bounds : Bounds
-        Of the whole: the product of those of the layers.
-    layers : tuple of (str, Bounds)
-        Of each module, in order, by its name.
-    network : Sequential
-        What was certified, as a lipcore layer.
-    """
-
-    bounds: Bounds
-    layers: tuple[tuple[str, Bounds], ...]
-    network: L.Sequential
-
-    def __str__(self) -> str:
-        rows = [f"{name:<12} {bounds}" for name, bounds in self.layers]
-        return "\n".join([*rows, f"{'product':<12} {self.bounds}"])
 
 
 def certify(model: nn.Module, input_shape: Sequence[int], *, ord: Ord = 2, rtol: float = 1e-5) -> Certificate:
@@ -80,22 +55,7 @@ def certify(model: nn.Module, input_shape: Sequence[int], *, ord: Ord = 2, rtol:
     >>> found.bounds.kind, found.bounds.upper < 1.0001
     ('rigorous', True)
     """
-    parts = read(export(model))
-    shape = tuple(int(n) for n in input_shape)
-    found: list[tuple[str, Bounds]] = []
-    for name, layer in parts:
-        if isinstance(layer, L.LinearLayer):
-            layer.rtol = rtol
-        found.append((name, _constant(layer, ord, shape)))
-        shape = tuple(layer.output_shape(shape))
-    product = reduce(lambda earlier, later: later @ earlier, (bounds for _, bounds in found))
-    network = L.Sequential(*(layer for _, layer in parts))
-    return Certificate(product, tuple(found), network)
+    return certificate(read(export(model)), input_shape, ord=ord, rtol=rtol)
 
 
-def _constant(layer: L.Layer, ord: Ord, shape: tuple[int, ...]) -> Bounds:
-    if isinstance(layer, L.ConvolutionTranspose):
-        return layer.lipschitz(ord)
-    if isinstance(layer, L.Convolution) and layer.options["padding_mode"] == "zeros":
-        return layer.lipschitz(ord)
-    return layer.lipschitz(ord, input_shape=shape)
+__all__ = ["Certificate", "certify"]

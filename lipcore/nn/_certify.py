@@ -1,0 +1,56 @@
+"""What a network of layers is certified to, one after the other: shared by all libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import NamedTuple
+
+from .. import layers as L
+from ..layers.base import Ord
+from ..norms import Bounds
+
+
+class Certificate(NamedTuple):
+    """Lipschitz constants of a network and of its layers.
+
+    Attributes
+    ----------
+    bounds : Bounds
+        Of the whole: the product of those of the layers.
+    layers : tuple of (str, Bounds)
+        Of each module, in order, by its name.
+    network : Sequential
+        What was certified, as a lipcore layer.
+    """
+
+    bounds: Bounds
+    layers: tuple[tuple[str, Bounds], ...]
+    network: L.Sequential
+
+    def __str__(self) -> str:
+        rows = [f"{name:<12} {bounds}" for name, bounds in self.layers]
+        return "\n".join([*rows, f"{'product':<12} {self.bounds}"])
+
+
+def certificate(
+    parts: Sequence[tuple[str, L.Layer]], input_shape: Sequence[int], *, ord: Ord = 2, rtol: float = 1e-5
+) -> Certificate:
+    """The constants of `parts` in a row, for samples of `input_shape`, and their product."""
+    shape = tuple(int(n) for n in input_shape)
+    found: list[tuple[str, Bounds]] = []
+    for name, layer in parts:
+        if isinstance(layer, L.LinearLayer):
+            layer.rtol = rtol
+        found.append((name, _constant(layer, ord, shape)))
+        shape = tuple(layer.output_shape(shape))
+    product = reduce(lambda earlier, later: later @ earlier, (bounds for _, bounds in found))
+    return Certificate(product, tuple(found), L.Sequential(*(layer for _, layer in parts)))
+
+
+def _constant(layer: L.Layer, ord: Ord, shape: tuple[int, ...]) -> Bounds:
+    if isinstance(layer, L.ConvolutionTranspose):
+        return layer.lipschitz(ord)
+    if isinstance(layer, L.Convolution) and layer.options["padding_mode"] == "zeros":
+        return layer.lipschitz(ord)
+    return layer.lipschitz(ord, input_shape=shape)
