@@ -122,6 +122,20 @@ def offset_cross_entropy(f, y, offset=2.1213203435596424, temperature=0.25):
     return log_sum_exp(list(f), 1 / temperature) - f[y]
 
 
+@by_sample
+def cosine(f, y):
+    return -f[y] / math.hypot(*f)
+
+
+@by_sample
+def cosine_margin(f, y, gamma=0.1, radius=36 / 255, lipschitz=1.0, guarantee="per_logit"):
+    per = lipschitz * (2 if guarantee == "per_logit" else math.sqrt(2))
+    short = [positive(radius - (f[y] - v) / per) for v in others(f, y)]
+    weights = [math.exp(c) for c in short]
+    hinge = sum(w * c for w, c in zip(weights, short, strict=True)) / sum(weights)
+    return gamma * hinge - (1 - gamma) * f[y] / math.hypot(*f)
+
+
 class Case(NamedTuple):
     loss: Callable[..., Any]
     reference: Callable[..., np.ndarray]
@@ -159,6 +173,9 @@ CASES = [
     _case(L.tau_binary_cross_entropy, tau=3.0),
     _case(L.offset_cross_entropy),
     _case(L.offset_cross_entropy, offset=-1.0, temperature=2.0),
+    _case(L.cosine),
+    _case(L.cosine_margin, gamma=0.7, radius=0.5),
+    _case(L.cosine_margin, gamma=1.0, radius=0.5, lipschitz=2.0, guarantee="joint"),
 ]
 
 

@@ -349,6 +349,52 @@ def test_half_precision_is_computed_in_single(name, backend):
         assert scalar(found) == scalar(case.loss(B.cast(half, backend.dtype("float32")), y, **case.options))
 
 
+def test_learned_margins(backend):
+    logits, labels = drawn((9, 4, 6))
+    margins = np.array([0.2, 1.0, 2.0, 0.0])
+    terms = np.zeros((9, 4))
+    for i, y in enumerate(labels):
+        for c in range(4):
+            own = max(0.0, margins[c] / 2 - (1 if c == y else -1) * logits[i, c]) - 0.3 * margins[c] / 2
+            terms[i, c] = own * (3 if c == y else 1)
+    expected = 5 * terms.mean(axis=1) - L.multiclass_kr(logits, labels, reduction="none")
+    x, y, m = backend.asarray(logits), backend.asarray(labels), backend.asarray(margins)
+    found = L.auto_hkr(x, y, m, 5.0, inside=0.3, reduction="none")
+    np.testing.assert_allclose(backend.to_numpy(found), expected, rtol=1e-4, atol=1e-5)
+    # without a margin to learn it is the plain loss
+    even = L.auto_hkr(logits, labels, np.full(4, 0.6), 5.0, inside=1e-12)
+    assert float(even) == pytest.approx(float(L.multiclass_hkr(logits, labels, 5.0, min_margin=0.6)))
+
+
+@pytest.mark.backends("torch")  # what differentiates eagerly
+def test_learned_margins_leave_a_part_of_the_samples_inside(backend):
+    import torch
+
+    logits, labels = drawn((400, 3, 7), 2.0)
+    labels = np.arange(400) % 3
+    logits[np.arange(400), labels] += 6.0
+    x, y = torch.tensor(logits), torch.tensor(labels)
+    margins = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([margins], lr=0.05)
+    for _ in range(400):
+        optimizer.zero_grad()
+        L.auto_hkr(x, y, margins, math.inf, inside=0.2).backward()
+        optimizer.step()
+    sides = np.where(np.arange(3) == labels[:, None], 1, -1) * logits
+    weights = np.where(np.arange(3) == labels[:, None], 2.0, 1.0)
+    inside = sides < margins.detach().numpy() / 2
+    parts = (inside * weights).sum(axis=0) / weights.sum(axis=0)
+    np.testing.assert_allclose(parts, 0.2, atol=0.03)
+
+
+def test_cosine_of_zeros_and_of_any_size():
+    labels = np.array([0, 1])
+    assert np.all(L.cosine(np.zeros((2, 3)), labels, reduction="none") == 0)
+    for scale in (1e-300, 1e300):
+        found = L.cosine(np.array([[3.0, 4.0], [0.0, 2.0]]) * scale, labels, reduction="none")
+        np.testing.assert_allclose(found, [-0.6, -1.0])
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
@@ -383,6 +429,10 @@ X, Y = np.zeros((3, 4)), np.array([0, 1, 2])
         (lambda: L.kr(X, X, positive_fraction=1.5), ValueError, "`positive_fraction` must lie in"),
         (lambda: L.kr(X, X, positive_fraction=np.ones(3)), ValueError, "`positive_fraction` must be a number or"),
         (lambda: L.offset_cross_entropy(X, Y, temperature=0.0), ValueError, "`temperature` must lie in"),
+        (lambda: L.auto_hkr(X, Y, np.ones(3)), ValueError, "`margins` must be an array of shape"),
+        (lambda: L.auto_hkr(X, Y, np.ones(4), inside=1.0), ValueError, "`inside` must lie in"),
+        (lambda: L.cosine_margin(X, Y, 2.0), ValueError, r"`gamma` must lie in \[0, 1\]"),
+        (lambda: L.cosine_margin(X, Y, guarantee="pairwise"), ValueError, "`guarantee` must be one of"),
     ],
 )
 def test_bad_input_names_the_argument(call, error, match):

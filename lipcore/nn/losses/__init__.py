@@ -1,8 +1,9 @@
 """Losses of 1-Lipschitz networks: pure, differentiable functions of arrays."""
 
+from .cosine import cosine, cosine_margin
 from .cross_entropy import offset_cross_entropy, tau_binary_cross_entropy, tau_cross_entropy
 from .hinge import categorical_hinge, hinge_margin, multi_margin, multiclass_hinge
-from .hkr import hkr, multiclass_hkr
+from .hkr import auto_hkr, hkr, multiclass_hkr
 from .kr import kr, multiclass_kr
 from .lse_hkr import lse_hkr
 from .soft_hkr import soft_hkr, soft_hkr_scale
@@ -12,6 +13,7 @@ __all__ = [
     "multiclass_kr",
     "hkr",
     "multiclass_hkr",
+    "auto_hkr",
     "soft_hkr",
     "soft_hkr_scale",
     "lse_hkr",
@@ -22,4 +24,6 @@ __all__ = [
     "tau_cross_entropy",
     "tau_binary_cross_entropy",
     "offset_cross_entropy",
+    "cosine",
+    "cosine_margin",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..._typing import Array
 from .._inputs import Batch, number, over_outputs, read_classes, read_signs, reduced, relu
 
@@ -182,12 +184,22 @@ def categorical_hinge(
 
 def hinge_terms(batch: Batch, min_margin: float | Array) -> Array:
     """The binary hinge of each sample, averaged over its outputs."""
-    m, x = number(min_margin, "min_margin", ends="low"), batch.logits
-    return over_outputs(batch.xp, relu(batch.xp, m / 2 - batch.xp.where(batch.positive, x, -x)))
+    return over_outputs(batch.xp, _halves(batch, number(min_margin, "min_margin", ends="low")))
 
 
-def multiclass_hinge_terms(batch: Batch, min_margin: float | Array) -> Array:
-    """The hinge of each class against the rest, one number for each sample."""
-    m, xp, x = number(min_margin, "min_margin", ends="low"), batch.xp, batch.logits
-    terms = relu(xp, m / 2 - xp.where(batch.positive, x, -x))
-    return xp.mean(xp.where(batch.positive, terms * (x.shape[-1] - 1), terms), axis=-1)
+def multiclass_hinge_terms(batch: Batch, margin: float | Array) -> Array:
+    """The hinge of each class against the rest, one number for each sample; an array has a margin for each class."""
+    several = getattr(margin, "shape", ()) != ()
+    return multiclass_means(batch, _halves(batch, margin if several else number(margin, "min_margin", ends="low")))
+
+
+def multiclass_means(batch: Batch, terms: Array) -> Array:
+    """Means over classes in which the label weighs as much as all others together."""
+    others = batch.logits.shape[-1] - 1
+    return batch.xp.mean(batch.xp.where(batch.positive, terms * others, terms), axis=-1)
+
+
+def _halves(batch: Batch, margin: Any) -> Array:
+    """What each logit lacks to half of the margin on its side."""
+    x = batch.logits
+    return relu(batch.xp, margin / 2 - batch.xp.where(batch.positive, x, -x))

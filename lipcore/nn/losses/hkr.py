@@ -7,7 +7,7 @@ from typing import Any
 
 from ..._typing import Array
 from .._inputs import number, read_classes, read_signs, reduced
-from .hinge import hinge_terms, multiclass_hinge_terms
+from .hinge import hinge_terms, multiclass_hinge_terms, multiclass_means
 from .kr import kr_terms
 
 
@@ -131,6 +131,72 @@ def multiclass_hkr(
     batch = read_classes(logits, labels)
     terms = kr_terms(batch, positive_fraction), multiclass_hinge_terms(batch, min_margin)
     return reduced(batch, combined(*terms, alpha, convex), reduction)
+
+
+def auto_hkr(
+    logits: Array,
+    labels: Array,
+    margins: Array,
+    alpha: float | Array = 10.0,
+    *,
+    inside: float | Array = 0.1,
+    convex: bool = False,
+    positive_fraction: float | Array | None = None,
+    reduction: str = "mean",
+) -> Array:
+    r"""`multiclass_hkr` with a margin for each class that is learned.
+
+    Parameters
+    ----------
+    logits : array, shape (samples, classes)
+        Logits of a 1-Lipschitz network; half precision is computed in single.
+    labels : array, shape (samples,) or (samples, classes)
+        Integer classes, or one-hot labels, positive where above 0 ({0, 1}, {-1, 1} and booleans). A sample whose label
+        is out of range or not one class gives NaN.
+    margins : array, shape (classes,)
+        Margin of each class, m below, to be optimised with the network; keep it positive.
+    alpha : float or array of shape (), default 10.0
+        Weight of the hinge, in [0, inf], or with `convex` in [0, 1]. At the upper end the hinge is alone.
+    inside : float or array of shape (), default 0.1
+        Part of the samples that may end up inside the margin, q below, in (0, 1).
+    convex : bool, default False
+        Which of the two conventions of `hkr` `alpha` follows.
+    positive_fraction : float or array of shape () or (classes,), optional
+        Fraction of the samples in each class, as in `multiclass_kr`.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        Of the terms of the samples.
+
+    Returns
+    -------
+    array, shape () or (samples,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the logits, the labels, the margins or an option do not fit.
+
+    Notes
+    -----
+    The hinge of `multiclass_hinge`, :math:`\max(0, m_c / 2 - s f_c)` with the sign s and the weight C - 1 of the
+    label, less :math:`q m_c / 2` with the same weight. Its derivative with respect to :math:`m_c` is half of the
+    (weighted) part of the samples inside the margin, less q / 2: at a minimum a part q of them is inside, whatever the
+    scale of the logits. This is the quantile loss of Koenker and Bassett 1978. The idea is that of deel-lip's
+    ``MulticlassHKRauto``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> logits, labels = np.array([[2.0, -2.0], [-4.0, 4.0]]), np.array([0, 1])
+    >>> [float(lc.nn.losses.auto_hkr(logits, labels, np.full(2, m), np.inf)) for m in (1.0, 4.0, 8.0)]
+    [-0.05, -0.2, 0.6]
+    """
+    batch = read_classes(logits, labels)
+    if tuple(getattr(margins, "shape", ())) != tuple(batch.logits.shape[1:]):
+        raise ValueError(f"`margins` must be an array of shape {tuple(batch.logits.shape[1:])}, got {margins!r}")
+    given = number(inside, "inside", high=1.0) * margins / 2
+    hinge = multiclass_hinge_terms(batch, margins) - multiclass_means(batch, batch.xp.zeros_like(batch.logits) + given)
+    return reduced(batch, combined(kr_terms(batch, positive_fraction), hinge, alpha, convex), reduction)
 
 
 def combined(kr: Array, hinge: Array, alpha: float | Array, convex: bool) -> Array:
