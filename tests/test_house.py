@@ -32,14 +32,14 @@ FLOORS = {
     "norms": 4,
     "orthogonal": 4,
     "layers": 5,
-    "parametrizations": 5,
-    "networks": 6,
-    "nn": 7,
-    "frontends": 8,
-    "report": 9,
-    "cli": 10,
-    "__main__": 11,
-    "__init__": 12,
+    "parametrizations": 6,
+    "networks": 7,
+    "nn": 8,
+    "frontends": 9,
+    "report": 10,
+    "cli": 11,
+    "__main__": 12,
+    "__init__": 13,
 }
 
 # Which rooms may name which optional package.

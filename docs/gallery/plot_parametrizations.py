@@ -62,12 +62,15 @@ plt.show()
 
 # %%
 # Strides and groups are those of the convolution. A layer with a residual is a step down the gradient of a convex
-# potential, 1-Lipschitz with the weight of either construction.
+# potential, 1-Lipschitz with the weight of either construction;
+# a sandwich takes an activation between two halves of an orthogonal matrix.
 
 kernel = P.aoc(rng.standard_normal((16, 2, 4, 4)), stride=2, groups=2)
 strided = lc.Convolution(kernel, (4, 8, 8), stride=2, padding=1, groups=2, padding_mode="circular")
 print("strided, grouped:", lc.opnorm_bounds(strided, kind="rigorous").upper)
 
-for construction in (P.cpl_weight, P.sll_weight):
-    step = lc.layers.ConvexPotential(construction(weight))
-    print(construction.__name__, step.lipschitz().upper)
+for construction in (P.cpl, P.sll):
+    print(construction.__name__, construction(weight).lipschitz().upper)
+
+between = P.sandwich(rng.standard_normal((16, 6 + 4)), 6)  # from 4 numbers to 6
+print("sandwich", between.lipschitz().upper)

@@ -49,8 +49,8 @@ class ConvexPotential(Layer):
     -----
     The Jacobian :math:`I - 2 V^T D V` is symmetric, D the slopes. With :math:`\nu = \|V\|_2` and slopes in [l, h] its
     eigenvalues lie between :math:`1 - 2 \max(h, 0) \nu^2` and :math:`1 - 2 \min(l, 0) \nu^2`, which gives the constant
-    in the 2-norm: 1 for ReLU and :math:`\nu \le 1`, as the constructions ``lc.parametrizations.cpl_weight`` and
-    ``sll_weight`` make it. It is certified from the weight itself, with the certificate of :math:`\nu` (rigorous), on a
+    in the 2-norm: 1 for ReLU and :math:`\nu \le 1`, as the constructions ``lc.parametrizations.cpl`` and ``sll``
+    make it. It is certified from the weight itself, with the certificate of :math:`\nu` (rigorous), on a
     region with the slopes that its points can meet. Without one it is attained, for a matrix with fewer rows than
     columns, by a direction that V does not see. In the other norms the triangle inequality gives
     :math:`1 + 2 \|V^T\| \|V\| \max |\sigma'|`.
@@ -89,6 +89,8 @@ class ConvexPotential(Layer):
             self.inner = Dense(weight, bias)
         else:
             self.inner = Convolution(weight, bias, padding="same", padding_mode=padding_mode)
+            # its square counts twice; and narrow costs little here, where the norm is 1 by construction
+            self.inner.rtol = Dense.rtol
         self.weight, self.bias = weight, bias
 
     def _forward(self, *xs: Array) -> Array:

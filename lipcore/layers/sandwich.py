@@ -54,7 +54,7 @@ class Sandwich(Layer):
     then :math:`\|w\|^2 \le w^T B v \le \|v\| t` with :math:`t = \|B^T w\|`, since D is at most 1, and
     :math:`\|2 A^T w\|^2 \le 4 (\|w\|^2 - t^2) \le 4 (\|v\| t - t^2) \le \|v\|^2`. With negative slopes it is at most
     :math:`2 \|A\| \|B\| \max |\sigma'|`. Both are certified from the matrices themselves (rigorous).
-    ``lc.parametrizations.sandwich_weights`` makes :math:`\rho = 1`.
+    ``lc.parametrizations.sandwich`` makes :math:`\rho = 1`.
 
     Wang and Manchester 2023 (arXiv 2301.11526).
 
