@@ -23,6 +23,12 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "models" / "train_lipschitz_mnist.
 MULTICLASS = {
     "KRMulticlassLoss": ({}, lambda f, y: -losses.multiclass_kr(f, y)),
     "HKRMulticlassLoss": ({"alpha": 50.0, "min_margin": 0.2}, None),
+    "HKRMulticlassAutoLoss": (
+        {"num_classes": 4, "alpha": 5.0, "min_margin": 0.5, "inside": 0.2},
+        lambda f, y: losses.auto_hkr(f, y, torch.full((4,), 0.5), 5.0, inside=0.2),
+    ),
+    "CosineLoss": ({}, None),
+    "CosineMarginLoss": ({"gamma": 0.6, "radius": 0.5, "guarantee": "joint"}, None),
     "LseHKRMulticlassLoss": ({"alpha": 5.0, "penalty": 0.5}, None),
     "SoftHKRMulticlassLoss": ({"alpha": 5.0, "min_margin": 0.5}, lambda f, y: None),
     "HingeMulticlassLoss": ({"min_margin": 0.3}, None),
@@ -47,6 +53,8 @@ FUNCTIONS = {
     "OffsetCrossEntropyLoss": losses.offset_cross_entropy,
     "HKRLoss": losses.hkr,
     "HingeMarginLoss": losses.hinge_margin,
+    "CosineLoss": losses.cosine,
+    "CosineMarginLoss": losses.cosine_margin,
     "TauBCELoss": losses.tau_binary_cross_entropy,
 }
 
@@ -75,7 +83,23 @@ def test_loss_is_its_function_and_has_gradients(name):
     value.backward()
     assert torch.isfinite(logits.grad).all()
     assert float(logits.grad.abs().sum()) > 0
-    assert all(key in repr(module) for key in options)
+    assert all(key in repr(module) for key in options if key in module.options)
+
+
+def test_learned_margins_stay_between_their_ends():
+    logits, labels = batch(False)
+    module = lt.HKRMulticlassAutoLoss(4, 5.0, 0.5, 0.9)
+    optimizer = torch.optim.SGD(module.parameters(), lr=100.0)
+    for scale, end in ((100.0, 0.9), (1e-6, 0.5)):
+        for _ in range(3):
+            optimizer.zero_grad()
+            module(scale * (logits.detach() + 10 * nn.functional.one_hot(labels, 4) - 5), labels).backward()
+            optimizer.step()
+        module(logits, labels)
+        torch.testing.assert_close(module.margins.detach(), torch.full((4,), end))
+    assert set(module.state_dict()) == {"margins"}
+    with pytest.raises(ValueError, match="`min_margin` must be positive"):
+        lt.HKRMulticlassAutoLoss(4, min_margin=2.0, max_margin=1.0)
 
 
 def test_soft_hkr_keeps_a_running_scale_in_training_only():

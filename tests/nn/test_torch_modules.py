@@ -5,95 +5,14 @@ from __future__ import annotations
 import copy
 import math
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the modules are torch's")
+from nn.torch_modules import IMAGE, ISOMETRIES, MODULES, SIGNAL, VECTOR, points, shaken  # noqa: E402
 from torch import nn  # noqa: E402
 
 import lipcore as lc  # noqa: E402
 import lipcore.nn.torch as lt  # noqa: E402
-
-IMAGE = (4, 6, 6)
-SIGNAL = (4, 9)
-VECTOR = (6,)
-
-MODULES = {
-    "SpectralLinear": (lambda: lt.SpectralLinear(6, 4), VECTOR),
-    "SpectralLinear, tall": (lambda: lt.SpectralLinear(6, 9), VECTOR),
-    "SpectralLinear, norm only": (lambda: lt.SpectralLinear(6, 4, iterations=0), VECTOR),
-    "FrobeniusLinear": (lambda: lt.FrobeniusLinear(6, 4), VECTOR),
-    **{
-        f"OrthoLinear, {method}": (lambda method=method: lt.OrthoLinear(6, 4, method=method), VECTOR)
-        for method in ("rko", "bjorck", "cayley", "lot", "soc", "block_reflectors")
-    },
-    "SpectralConv1d": (lambda: lt.SpectralConv1d(4, 5, 3, stride=2, padding=1), SIGNAL),
-    "SpectralConv2d": (lambda: lt.SpectralConv2d(4, 6, 3, padding=1), IMAGE),
-    "SpectralConv2d, circular": (lambda: lt.SpectralConv2d(4, 6, 3, padding=1, padding_mode="circular"), IMAGE),
-    "SpectralConv2d, norm only": (lambda: lt.SpectralConv2d(4, 6, 3, padding=1, groups=2, iterations=0), IMAGE),
-    "SpectralConv2d, dilated": (lambda: lt.SpectralConv2d(4, 6, 2, dilation=2, stride=2), IMAGE),
-    "SpectralConvTranspose2d": (lambda: lt.SpectralConvTranspose2d(4, 3, 3, 2, 1, output_padding=1), IMAGE),
-    "FrobeniusConv2d": (lambda: lt.FrobeniusConv2d(4, 6, 3, padding=1), IMAGE),
-    "AOLConv2d": (lambda: lt.AOLConv2d(4, 6, 3, padding=1), IMAGE),
-    "RKOConv2d": (lambda: lt.RKOConv2d(4, 6, 2, 2), IMAGE),
-    "AdaptiveOrthoConv2d": (lambda: lt.AdaptiveOrthoConv2d(4, 6, 3), IMAGE),
-    "AdaptiveOrthoConv2d, strided": (lambda: lt.AdaptiveOrthoConv2d(4, 8, 3, stride=2), IMAGE),
-    "AdaptiveOrthoConv2d, grouped": (lambda: lt.AdaptiveOrthoConv2d(4, 8, 4, stride=2, groups=2), IMAGE),
-    "AdaptiveOrthoConv2d, sparse": (lambda: lt.AdaptiveOrthoConv2d(4, 4, 2, stride=3, padding=0), IMAGE),
-    "AdaptiveOrthoConvTranspose2d": (lambda: lt.AdaptiveOrthoConvTranspose2d(4, 2, 3, 2), IMAGE),
-    "ScaledAvgPool2d": (lambda: lt.ScaledAvgPool2d(2), IMAGE),
-    "ScaledAvgPool2d, overlapping": (lambda: lt.ScaledAvgPool2d(3, (2, 1)), IMAGE),
-    "ScaledAdaptiveAvgPool2d": (lambda: lt.ScaledAdaptiveAvgPool2d((1, 3)), IMAGE),
-    "ScaledAdaptiveAvgPool2d, uneven": (lambda: lt.ScaledAdaptiveAvgPool2d((4, 5)), IMAGE),
-    "ScaledGlobalAvgPool2d": (lambda: lt.ScaledGlobalAvgPool2d(), IMAGE),
-    "ScaledL2NormPool2d": (lambda: lt.ScaledL2NormPool2d(2), IMAGE),
-    "ScaledL2NormPool2d, overlapping": (lambda: lt.ScaledL2NormPool2d((3, 2), 1), IMAGE),
-    "ScaledAdaptativeL2NormPool2d": (lambda: lt.ScaledAdaptativeL2NormPool2d((2, 3)), IMAGE),
-    "ScaledGlobalL2NormPool2d": (lambda: lt.ScaledGlobalL2NormPool2d(), IMAGE),
-    "InvertibleDownSampling": (lambda: lt.InvertibleDownSampling(2), IMAGE),
-    "InvertibleUpSampling": (lambda: lt.InvertibleUpSampling(2), IMAGE),
-    "GroupSort": (lambda: lt.GroupSort(4), IMAGE),
-    "GroupSort, last axis": (lambda: lt.GroupSort(3, axis=-1), IMAGE),
-    "GroupSort2": (lambda: lt.GroupSort2(), IMAGE),
-    "GroupSort2, last axis": (lambda: lt.GroupSort2(axis=-1), IMAGE),
-    "FullSort": (lambda: lt.FullSort(), IMAGE),
-    "MaxMin": (lambda: lt.MaxMin(), VECTOR),
-    "MaxMin, images": (lambda: lt.MaxMin(), IMAGE),
-    "CReLU": (lambda: lt.CReLU(), VECTOR),
-    "CReLU, images": (lambda: lt.CReLU(), IMAGE),
-    "CReLU, last axis": (lambda: lt.CReLU(-1), IMAGE),
-    "HouseHolder": (lambda: lt.HouseHolder(4), IMAGE),
-    "HouseHolder, vectors": (lambda: lt.HouseHolder(6), VECTOR),
-    "LPReLU": (lambda: lt.LPReLU(), IMAGE),
-    "LPReLU, channels": (lambda: lt.LPReLU(4, init=-2.0), IMAGE),
-    "Abs": (lambda: lt.Abs(), IMAGE),
-    "CPLLinear": (lambda: lt.CPLLinear(6, 9), VECTOR),
-    "CPLConv2d": (lambda: lt.CPLConv2d(4, 5), IMAGE),
-    "CPLConv2d, circular": (lambda: lt.CPLConv2d(4, 5, padding_mode="circular"), IMAGE),
-    "SLLLinear": (lambda: lt.SLLLinear(6, 9), VECTOR),
-    "SLLConv2d": (lambda: lt.SLLConv2d(4, 5), IMAGE),
-    "SLLConv2d, circular": (lambda: lt.SLLConv2d(4, 3, 5, padding_mode="circular"), IMAGE),
-    "SandwichLinear": (lambda: lt.SandwichLinear(6, 4, 5), VECTOR),
-    "LayerCentering": (lambda: lt.LayerCentering(4), IMAGE),
-    "BatchCentering": (lambda: lt.BatchCentering(4), IMAGE),
-    "LipResidual": (lambda: lt.LipResidual(lt.SpectralLinear(6, 6), 0.3), VECTOR),
-    "Sequential": (lambda: lt.Sequential(lt.SpectralLinear(6, 8), lt.GroupSort2(), lt.SpectralLinear(8, 3)), VECTOR),
-}
-ISOMETRIES = ("AdaptiveOrthoConv2d", "InvertibleDownSampling", "MaxMin", "CReLU", "Abs", "FullSort", "HouseHolder")
-
-
-def points(shape: tuple[int, ...], samples: int = 4) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(1).standard_normal((samples, *shape), dtype=np.float32))
-
-
-def shaken(make) -> nn.Module:
-    """The module with other parameters than those that it starts from."""
-    torch.manual_seed(0)
-    module = make()
-    with torch.no_grad():
-        for p in module.parameters():
-            p.add_(0.3 * torch.randn_like(p))
-    return module.eval()
 
 
 def test_every_name_is_here_and_in_the_table():
@@ -247,6 +166,7 @@ READ = [
     (nn.Dropout(0.5), VECTOR),
     (nn.PixelShuffle(2), IMAGE),
     (nn.PixelUnshuffle(2), IMAGE),
+    (nn.ChannelShuffle(2), IMAGE),
     *[
         (module, VECTOR)
         for module in (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
@@ -11,6 +9,7 @@ from ... import layers as L
 from ..._typing import Array
 from .fast import sort_pairs
 from .sign_split import SignSplit
+from .soft_huber import SoftAbs
 
 
 class GroupSort(nn.Module):
@@ -145,56 +144,6 @@ class CReLU(nn.Module):
         return torch.cat([torch.relu(x), torch.relu(-x)], dim=self.axis)
 
 
-class HouseHolder(nn.Module):
-    r"""Pairs of neighbouring channels, reflected in a learned line where they lie on one side of it.
-
-    Parameters
-    ----------
-    channels : int
-        An even number.
-    axis : int
-        Axis of the batched input; 1 is the channels.
-
-    Raises
-    ------
-    ValueError
-        If `channels` is odd.
-
-    See Also
-    --------
-    lipcore.layers.Householder : The layer, its Jacobian and its constants.
-
-    Notes
-    -----
-    A pair keeps its length: no division by :math:`\sqrt 2` is needed. The angles start at :math:`\pi/2`, `MaxMin`.
-    """
-
-    def __init__(self, channels: int, axis: int = 1) -> None:
-        super().__init__()
-        if channels % 2 or channels < 2:
-            raise ValueError(f"`channels` must be even and positive, got {channels!r}")
-        self.axis = axis
-        self.theta = nn.Parameter(torch.full((channels // 2,), math.pi / 2))
-
-    def as_layer(self) -> L.Layer:
-        """The layer of lipcore that this module is."""
-        return L.Householder(self.theta.detach(), self.axis)
-
-    def forward(self, x: Array) -> Array:
-        """Pairs, reflected or not."""
-        pairs = x.unflatten(self.axis, (x.shape[self.axis] // 2, 2))
-        inner = self.axis + 1 if self.axis >= 0 else self.axis
-        first, second = pairs.unbind(inner)
-        shape = [1] * first.ndim
-        shape[self.axis] = len(self.theta)
-        theta = self.theta.to(x.dtype).reshape(shape)
-        stays = first * torch.sin(theta / 2) > second * torch.cos(theta / 2)
-        c, s = torch.cos(theta), torch.sin(theta)
-        one = torch.where(stays, first, c * first + s * second)
-        two = torch.where(stays, second, s * first - c * second)
-        return torch.stack([one, two], dim=inner).reshape(x.shape)
-
-
 class LPReLU(nn.Module):
     r"""Rectifier with learned slopes that are kept in [-1, 1].
 
@@ -229,3 +178,48 @@ class Abs(nn.Module):
     def forward(self, x: Array) -> Array:
         """Absolute values."""
         return torch.abs(x)
+
+
+class SoftHuber(nn.Module):
+    r"""Absolute values with a round bottom, :math:`\sqrt{\delta^2 + x^2} - \delta`: orthogonium's ``SoftHuber``.
+
+    Parameters
+    ----------
+    delta : float
+        Where the function turns from a parabola into a line; positive.
+
+    Raises
+    ------
+    ValueError
+        If `delta` is not positive and finite.
+
+    Notes
+    -----
+    The slope :math:`x / \sqrt{\delta^2 + x^2}` lies in (-1, 1). Computed without a difference of near numbers or a
+    square that overflows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.SoftHuber(3.0)(torch.tensor([4.0, 0.0]))
+    tensor([2., 0.])
+    """
+
+    def __init__(self, delta: float = 0.05) -> None:
+        super().__init__()
+        self.delta = float(delta)
+        self.as_layer()
+
+    def as_layer(self) -> L.Layer:
+        """The layer of lipcore that this module is."""
+        return SoftAbs(self.delta)
+
+    def forward(self, x: Array) -> Array:
+        """Values."""
+        # x^2 / (sqrt(delta^2 + x^2) + delta), with the root as a length
+        return x * (x / (torch.hypot(x, torch.full_like(x, self.delta)) + self.delta))
+
+    def extra_repr(self) -> str:
+        """Options."""
+        return f"delta={self.delta:g}"

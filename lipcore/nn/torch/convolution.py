@@ -122,6 +122,26 @@ class RKOConv2d(_Convolution, nn.Conv2d):
     plain = staticmethod(become(nn.Conv2d))
 
 
+class AOLConvTranspose2d(_Convolution, nn.ConvTranspose2d):
+    """Almost orthogonal transposed convolution: orthogonium's ``AOLConvTranspose2D``.
+
+    The options are those of ``torch.nn.ConvTranspose2d``, and `k_coef_lip`, the Lipschitz constant.
+    """
+
+    method = "aol"
+    plain = staticmethod(become(nn.ConvTranspose2d))
+
+
+class RKOConvTranspose2d(_Convolution, nn.ConvTranspose2d):
+    """Transposed convolution with an orthogonal reshaped kernel: orthogonium's ``RkoConvTranspose2d``.
+
+    The options are those of ``torch.nn.ConvTranspose2d``, and `k_coef_lip`, the Lipschitz constant.
+    """
+
+    method = "rko"
+    plain = staticmethod(become(nn.ConvTranspose2d))
+
+
 class AdaptiveOrthoConv2d(_Convolution, nn.Conv2d):
     r"""Orthogonal convolution with stride, groups and dilation: orthogonium's ``AdaptiveOrthoConv2d``.
 

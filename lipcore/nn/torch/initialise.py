@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from ... import parametrizations
@@ -65,3 +67,40 @@ def bjorck_(tensor: Array, *, iterations: int = 15) -> Array:
     """
     with torch.no_grad():
         return tensor.copy_(parametrizations.bjorck(tensor, iterations=iterations))
+
+
+def conv_orthogonal_(
+    tensor: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dilation: int | Sequence[int] = 1
+) -> Array:
+    """The kernel of an orthogonal convolution, from a random one, in place: orthogonium's ``conv_orthogonal_``.
+
+    Parameters
+    ----------
+    tensor : tensor, shape (out, in / groups, *k)
+    stride, dilation : int or sequence of int
+        Of the convolution. The kernel must not be shorter than the stride.
+    groups : int
+
+    Returns
+    -------
+    tensor
+        `tensor`.
+
+    See Also
+    --------
+    lipcore.parametrizations.aoc : The construction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore as lc
+    >>> import lipcore.nn.torch as lt
+    >>> kernel = lt.conv_orthogonal_(torch.empty(4, 4, 3, 3))
+    >>> A = lc.Convolution(kernel, (4, 6, 6), padding="same", padding_mode="circular")
+    >>> x = torch.ones(4, 6, 6)
+    >>> bool(abs(A.apply(x).norm() / x.norm() - 1) < 1e-4)
+    True
+    """
+    with torch.no_grad():
+        random = torch.randn(tensor.shape, dtype=torch.float32, device=tensor.device)
+        return tensor.copy_(parametrizations.aoc(random, stride=stride, groups=groups, dilation=dilation))

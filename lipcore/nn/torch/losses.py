@@ -94,6 +94,57 @@ class HKRMulticlassLoss(HKRLoss):
     function = staticmethod(losses.multiclass_hkr)
 
 
+class HKRMulticlassAutoLoss(_Loss):
+    """The loss with a margin for each class that is learned: deel-lip's ``MulticlassHKRauto``.
+
+    Parameters
+    ----------
+    num_classes : int
+    alpha, inside, convex, positive_fraction, reduction : see `lipcore.nn.losses.auto_hkr`
+    min_margin, max_margin : float
+        Between which margins are kept; they start at the smaller.
+
+    Notes
+    -----
+    The margins are parameters: give them to the optimizer beside those of the network, and move the module to its
+    device. A margin that has reached an end moves no further, and back as soon as its derivative says so.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> loss = lt.HKRMulticlassAutoLoss(2, min_margin=0.5)
+    >>> optimizer = torch.optim.SGD(loss.parameters(), lr=1.0)
+    >>> loss(torch.tensor([[3.0, -3.0], [-3.0, 3.0]]), torch.tensor([0, 1])).backward()
+    >>> optimizer.step()
+    >>> bool((loss.margins > 0.5).all())
+    True
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        alpha: float = 10.0,
+        min_margin: float = 1.0,
+        max_margin: float = 200.0,
+        *,
+        inside: float = 0.1,
+        **options: Any,
+    ) -> None:
+        if not 0 < min_margin <= max_margin:
+            raise ValueError(f"`min_margin` must be positive and at most `max_margin`, got {min_margin}, {max_margin}")
+        super().__init__(alpha=alpha, inside=inside, **options)
+        self.min_margin, self.max_margin = float(min_margin), float(max_margin)
+        self.margins = nn.Parameter(torch.full((num_classes,), self.min_margin))
+
+    def forward(self, logits: Array, labels: Array) -> Array:
+        """Loss of logits (samples, classes) and labels."""
+        # what an optimizer's step went beyond the ends is taken back; the derivative is that inside
+        with torch.no_grad():
+            self.margins.clamp_(self.min_margin, self.max_margin)
+        return losses.auto_hkr(logits, labels, self.margins, **self.options)
+
+
 class LseHKRMulticlassLoss(HKRLoss):
     """The loss with a smooth maximum over the wrong classes.
 
@@ -225,3 +276,31 @@ class OffsetCrossEntropyLoss(_Loss):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+
+
+class CosineLoss(_Loss):
+    """Minus the cosine between the logits and the label: orthogonium's ``CosineLoss``.
+
+    Parameters
+    ----------
+    reduction : see `lipcore.nn.losses.cosine`
+    """
+
+    function = staticmethod(losses.cosine)
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+
+
+class CosineMarginLoss(_Loss):
+    """The cosine and a hinge of the certificates: orthogonium's ``Cosine_VRA_Loss``.
+
+    Parameters
+    ----------
+    gamma, radius, lipschitz, guarantee, reduction : see `lipcore.nn.losses.cosine_margin`
+    """
+
+    function = staticmethod(losses.cosine_margin)
+
+    def __init__(self, gamma: float = 0.1, radius: float = 36 / 255, **options: Any) -> None:
+        super().__init__(gamma=gamma, radius=radius, **options)

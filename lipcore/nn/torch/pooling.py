@@ -1,4 +1,4 @@
-"""Pooling scaled to the constant 1, and rearrangements of pixels."""
+"""Pooling scaled to the constant 1."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class ScaledL2NormPool2d(_Sliding):
         if self.stride == self.kernel_size:
             y = Lengths.apply(x, self.kernel_size)
         else:
-            y = _root(functional.avg_pool2d(x * x, self.kernel_size, self.stride, divisor_override=1))
+            y = root(functional.avg_pool2d(x * x, self.kernel_size, self.stride, divisor_override=1))
         return y if self._scale == 1.0 else y * self._scale
 
 
@@ -230,32 +230,6 @@ class ScaledGlobalL2NormPool2d(ScaledAdaptativeL2NormPool2d):
         return super().forward(x).flatten(1)
 
 
-class InvertibleDownSampling(nn.PixelUnshuffle):
-    """Blocks of pixels gathered in channels, an isometry: torchlip's ``InvertibleDownSampling``.
-
-    Parameters
-    ----------
-    kernel_size : int
-        Side of a block.
-    """
-
-    def __init__(self, kernel_size: int) -> None:
-        super().__init__(kernel_size)
-
-
-class InvertibleUpSampling(nn.PixelShuffle):
-    """Channels spread over blocks of pixels, an isometry: torchlip's ``InvertibleUpSampling``.
-
-    Parameters
-    ----------
-    kernel_size : int
-        Side of a block.
-    """
-
-    def __init__(self, kernel_size: int) -> None:
-        super().__init__(kernel_size)
-
-
 def _pair(name: str, value: Any) -> tuple[int, ...]:
     pair = (value, value) if isinstance(value, int) else tuple(value)
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
@@ -263,7 +237,7 @@ def _pair(name: str, value: Any) -> tuple[int, ...]:
     return pair
 
 
-def _root(squares: Array) -> Array:
+def root(squares: Array) -> Array:
     """Root whose derivative at zero is zero."""
     there = squares > 0
     return torch.sqrt(torch.where(there, squares, torch.ones_like(squares))) * there

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -13,7 +12,9 @@ from torch.nn.utils import parametrize
 from ... import layers as L
 from ... import parametrizations
 from ..._typing import Array
+from .constrain import become
 from .constrained import MODES, Constrained
+from .convolution import AdaptiveOrthoConv2d
 from .initialise import orthogonal_
 from .warm import WarmSpectral
 
@@ -213,51 +214,78 @@ class SLLConv2d(_Scaled, _ResidualConvolution):
     """
 
 
-class SandwichLinear(nn.Module):
-    r"""Sandwich layer, :math:`\sqrt 2 A^T \Psi\, \mathrm{relu}(\sqrt 2\, \Psi^{-1} B x + b)`.
+class AOCPotentialConv2d(_ResidualConvolution):
+    r"""Convex potential layer with an orthogonal convolution: orthogonium's ``AOCLipschitzResBlock``.
 
     Parameters
     ----------
-    in_features, out_features : int
+    channels : int
+        Of inputs and outputs.
     hidden : int, optional
-        Rows of A and B; `out_features` by default.
+        Channels inside; `channels` by default.
+    kernel_size : int
+        Odd.
+    padding_mode : {"zeros", "circular"}
     bias : bool
 
     See Also
     --------
-    lipcore.parametrizations.sandwich_weights : The construction.
-    lipcore.layers.Sandwich : The layer.
+    lipcore.parametrizations.aoc : The construction.
     """
+
+    def _constraint(self) -> Constrained:
+        return Constrained(parametrizations.aoc)
+
+
+class SLLxAOCConv2d(nn.Sequential):
+    r"""An orthogonal convolution, an SDP-based layer and an orthogonal convolution with a stride, for other shapes.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    hidden : int, optional
+        Channels inside the middle; `out_channels` by default.
+    kernel_size : int
+        Of the middle, odd.
+    stride : int
+        Of the last, and the size of the kernels of the outer two.
+    padding_mode : {"zeros", "circular"}
+        Of the middle; the outer two are circular, and with ``kernel_size == stride`` the last has no border.
+    bias : bool
+
+    Notes
+    -----
+    orthogonium's ``SLLxAOCLipschitzResBlock`` is this composition with the kernels of neighbours multiplied out, which
+    is the same map in the interior of an image. Here three modules stay, and are certified one by one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> layer = lt.SLLxAOCConv2d(2, 4)
+    >>> layer(torch.ones(1, 2, 6, 6)).shape
+    torch.Size([1, 4, 3, 3])
+    """
+
+    plain = staticmethod(become(nn.Sequential))
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
+        in_channels: int,
+        out_channels: int,
         hidden: int | None = None,
+        kernel_size: int = 3,
+        stride: int = 2,
+        padding_mode: str = "circular",
         bias: bool = True,
         *,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__()
-        factory = {"device": device, "dtype": dtype}
-        hidden = out_features if hidden is None else hidden
-        self.out_features = out_features
-        self.weight = nn.Parameter(torch.empty((hidden, out_features + in_features), **factory))
-        self.bias = nn.Parameter(torch.zeros(hidden, **factory)) if bias else None
-        self.log_scale = nn.Parameter(torch.zeros(hidden, **factory))
-        orthogonal_(self.weight)
-        parametrize.register_parametrization(self, "weight", Constrained(parametrizations.cayley))
-
-    def as_layer(self) -> L.Layer:
-        """The layer of lipcore that this module is."""
-        weight = self.weight.detach()
-        bias = None if self.bias is None else self.bias.detach()
-        return L.Sandwich(weight[:, : self.out_features], weight[:, self.out_features :], bias, self.log_scale.detach())
-
-    def forward(self, x: Array) -> Array:
-        """The sandwich."""
-        a, b = self.weight.tensor_split((self.out_features,), dim=1)
-        scale = torch.exp(self.log_scale)
-        hidden = functional.linear(x, b * (math.sqrt(2) / scale)[:, None], self.bias)
-        return functional.linear(torch.relu(hidden), a.mT * (math.sqrt(2) * scale))
+        place = {"bias": False, "device": device, "dtype": dtype}
+        hidden = out_channels if hidden is None else hidden
+        super().__init__(
+            AdaptiveOrthoConv2d(in_channels, in_channels, stride, **place),
+            SLLConv2d(in_channels, hidden, kernel_size, padding_mode, **{**place, "bias": bias}),
+            AdaptiveOrthoConv2d(in_channels, out_channels, stride, stride, padding=0, **place),
+        )

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from ... import layers as L
+from .rearrange import Shuffle
 
 Reader = Callable[[Any], L.Layer]
 
@@ -115,6 +116,7 @@ _READERS: dict[type, Reader] = {
     nn.Identity: lambda m: L.Identity(),
     **dict.fromkeys((nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d), lambda m: L.Identity()),
     nn.PixelShuffle: lambda m: L.PixelShuffle(m.upscale_factor),
+    nn.ChannelShuffle: lambda m: Shuffle(m.groups),
     nn.PixelUnshuffle: lambda m: L.PixelUnshuffle(m.downscale_factor),
     nn.ReLU: lambda m: L.ReLU(),
     nn.ReLU6: lambda m: L.ReLU6(),
