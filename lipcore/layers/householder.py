@@ -62,11 +62,16 @@ class Householder(Layer):
         if theta.ndim != 1 or theta.shape[0] == 0:
             raise ValueError(f"`theta` must have shape (pairs,) or (1,), got {tuple(theta.shape)}")
         self.theta = theta
-        self._host = np.asarray(B.to_numpy(theta), dtype=np.float64)
-        if not np.all(np.isfinite(self._host)):
+        # under tracing there are no numbers to look at, and the map needs none
+        if not B.is_traced(theta) and not np.all(np.isfinite(self._host)):
             raise ValueError("`theta` must be finite, it holds NaN or infinity")
         if axis == -1:  # then pairs lie within a token
             self.ords = (1, 2, math.inf, "token")
+
+    @property
+    def _host(self) -> Host:
+        """The angles in double precision."""
+        return np.asarray(B.to_numpy(B.stop_gradient(self.theta)), dtype=np.float64)
 
     def _pairs(self, shape: Shape) -> Shape:
         """A sample as (pairs, 2, inner)."""
