@@ -7,8 +7,8 @@ The methods are those of Prach, Brau, Buttazzo and Lampert 2024, "1-Lipschitz La
 Cayley, CPL, LOT, SLL and SOC. All have the same small network, which differs in its four convolutions only: pixels
 gathered by 2, an orthogonal 1 x 1 convolution to `--width` channels, two convolutions, pixels gathered by 2, an
 orthogonal 1 x 1 convolution to twice the width, two convolutions, and an orthogonal matrix to ten logits. Padding is
-circular. Pairs of channels are sorted after AOL, BCOP, Cayley, LOT and SOC; CPL and SLL are residual and bring their own
-ReLU. The loss is the paper's, cross-entropy with an offset of 2 sqrt(2) 36/255 at temperature 1/4.
+circular. Pairs of channels are sorted after AOL, BCOP, Cayley, LOT and SOC; CPL and SLL are residual and bring their
+own ReLU. The loss is the paper's, cross-entropy with an offset of 2 sqrt(2) 36/255 at temperature 1/4.
 
 Every method gets the same processor time, `--budget` seconds, with a one-cycle rate that follows the time that is
 spent. The largest rate is chosen for each method: a quarter of the budget for each of `--rates`, on all but the last
