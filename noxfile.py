@@ -104,7 +104,7 @@ def tests_torch(session: nox.Session) -> None:
 @nox.session
 def tests_jax(session: nox.Session) -> None:
     """JAX on the CPU, with and without 64-bit types."""
-    install(session, *group("test"), extras="[jax]")
+    install(session, *group("test"), *group("test-jax"), extras="[jax]")
     # nearly all of the time is XLA compiling small programs: the two processes share what they compile, unoptimised
     quick = {
         "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
@@ -116,7 +116,8 @@ def tests_jax(session: nox.Session) -> None:
     # with 64-bit types float32 is tested as well; without them, what chooses types. array-api-strict without float64
     # runs everything
     narrow = ("_backend", "networks", "norms/test_opnorm.py", "norms/test_opnorm_bounds.py", "solvers/test_svds.py",
-              "operators/test_dense.py", "operators/test_convolution.py", "layers/test_dense.py")  # fmt: skip
+              "operators/test_dense.py", "operators/test_convolution.py", "layers/test_dense.py",
+              "nn/test_jax_transforms.py")  # fmt: skip
     pytest(session, *(f"tests/{path}" for path in narrow), "--backends", "jax", env=quick)
 
 
@@ -160,8 +161,8 @@ def tests_lowest(session: nox.Session) -> None:
 
 @nox.session
 def doctest(session: nox.Session) -> None:
-    """The examples in the docstrings, the README and the written pages; those of the torch modules need torch."""
-    install(session, *group("test"), torch=True)
+    """The examples in the docstrings, the README and the written pages; those of torch and JAX networks need these."""
+    install(session, *group("test"), extras="[jax]", torch=True)
     pages = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.rst"))
     files = ("--doctest-glob=*.md", "--doctest-glob=*.rst", "README.md", *pages)
     pytest(session, "--doctest-modules", "lipcore", *files, parallel=False)

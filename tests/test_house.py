@@ -152,6 +152,8 @@ def public_modules() -> list[ModuleType]:
     found = [lipcore]
     rooms = ("operators", "solvers", "norms", "orthogonal", "layers", "parametrizations", "networks", "nn.losses",
              "nn.metrics", "frontends", "report")  # fmt: skip
+    if importlib.util.find_spec("jax") is not None:
+        rooms += ("nn.jax",)
     for name in rooms:
         path = PACKAGE.joinpath(*name.split("."))
         if (path / "__init__.py").exists() or path.with_suffix(".py").exists():

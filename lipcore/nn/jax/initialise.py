@@ -22,6 +22,7 @@ def orthogonal(key: Any, shape: Sequence[int], dtype: Any = jnp.float32) -> Arra
     shape : sequence of int
         ``(out, in)`` or ``(out, in / groups, *k)``, a kernel being taken as the matrix (out, rest).
     dtype : dtype, default float32
+        Of the parameters; half precision is rounded from single.
 
     Returns
     -------
@@ -61,8 +62,11 @@ def init_dense(key: Any, inputs: int, outputs: int, *, bias: bool = True, dtype:
     key : array
         Of `jax.random`.
     inputs, outputs : int
+        Features.
     bias : bool, default True
+        Whether there is one.
     dtype : dtype, default float32
+        Of the parameters; half precision is rounded from single.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def init_convolution(
     bias: bool = True,
     dtype: Any = jnp.float32,
 ) -> dict[str, Array]:
-    """Free parameters of a convolution.
+    r"""Free parameters of a convolution.
 
     Parameters
     ----------
@@ -104,13 +108,16 @@ def init_convolution(
     kernel_size : int or sequence of int
         Taps; one number for both axes of an image, or one for each of 1 to 3 axes.
     groups : int, default 1
+        Into which the channels are divided.
     bias : bool, default True
+        Whether there is one.
     dtype : dtype, default float32
+        Of the parameters; half precision is rounded from single.
 
     Returns
     -------
     dict
-        ``weight`` (outputs, inputs / groups, *k), orthogonal as a matrix, and ``bias``, zero.
+        ``weight`` (outputs, inputs / groups, \*k), orthogonal as a matrix, and ``bias``, zero.
 
     Raises
     ------
@@ -156,14 +163,16 @@ def init_potential(
     kernel_size : int or sequence of int, optional
         Odd; for a convolution, one number for both axes of an image.
     bias : bool, default True
+        Whether there is one.
     log_scale : bool, default False
         Whether method "sll" is to have its scales to learn.
     dtype : dtype, default float32
+        Of the parameters; half precision is rounded from single.
 
     Returns
     -------
     dict
-        ``weight`` (hidden, features, *k), and ``bias`` and ``log_scale``, zero.
+        ``weight`` (hidden, features, \*k), and ``bias`` and ``log_scale``, zero.
 
     Raises
     ------
@@ -199,10 +208,13 @@ def init_sandwich(
     key : array
         Of `jax.random`.
     inputs, outputs : int
+        Features.
     hidden : int, optional
         Rows of A and B; `outputs` by default.
     bias : bool, default True
+        Whether there is one.
     dtype : dtype, default float32
+        Of the parameters; half precision is rounded from single.
 
     Returns
     -------

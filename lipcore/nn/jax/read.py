@@ -195,6 +195,7 @@ class Scale(LinearLayer):
     Parameters
     ----------
     factor : float
+        The number.
     """
 
     def __init__(self, factor: float) -> None:
