@@ -18,7 +18,7 @@ from .spectrum import lanczos_numbers, ritz_interval
 from .steps import GRAM_ASPECT, accumulated, cubic_step, gram, halley, halley_weights, multiplier, rational_step
 
 _MAX_CYCLES = 24
-_LANCZOS_STEPS = (14, 8)
+_LANCZOS_STEPS = (20, 8)
 # Below this the smallest singular value is raised by a rational step, where factorisations are cheap.
 _RATIONAL_BELOW = 0.1
 # Where it is not known well it may be this much smaller, but polynomials are made for no less than the second number;
@@ -137,7 +137,7 @@ class Run:
             weights = halley_weights(max(low, 1e-8), min(max(1e3, 1.0 / max(low, 1e-8)), 1e3 * _wide(self.eps)))
             self.work.rational()
             self.steps.append("rational")
-            return rational_step(x / s, g / (s * s), weights), lambda t: halley(t, weights)
+            return rational_step(x, g, weights, s), lambda t: halley(t, weights)
         # error at which the plain cubic step that comes last reaches the tolerance, if all singular values have it
         error = 0.4 * math.sqrt(self.tol / (0.75 * math.sqrt(x.shape[-1])))
         m, n = x.shape[-2:]
@@ -154,12 +154,10 @@ class Run:
     ) -> Array:
         """Odd polynomials of ``X / s``, the first one from the Gram matrix at hand."""
         self.steps += [f"degree {2 * len(p) - 1}" for p in steps]
-        if s is not None:
-            g = g / (s * s)
         if on_gram:
             self.work.small(sum(len(p) - 2 for p in steps) + 3 * (len(steps) - 1))
             self.work.large()
-            z = accumulated(g, steps)
+            z = accumulated(g if s is None else g / (s * s), steps)
             return B.matmul(x, z if s is None else z / s)
         for k, p in enumerate(steps):
             if k:
@@ -170,8 +168,7 @@ class Run:
             if s is None and p == NEWTON_SCHULZ:
                 x = cubic_step(x, g)
                 continue
-            z = multiplier(g, p)
-            x = B.matmul(x, z / s if k == 0 and s is not None else z)
+            x = B.matmul(x, multiplier(g, p, s if k == 0 else None))
         return x
 
 

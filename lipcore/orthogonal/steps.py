@@ -26,20 +26,28 @@ def gram(x: Array) -> Array:
     return B.matmul(B.adjoint(x), x)
 
 
-def multiplier(g: Array, p: Odd) -> Array:
-    """``p(X) X^-1`` as a polynomial of the Gram matrix: ``len(p) - 2`` products of its order."""
-    eye = identity(g, g.shape[-1])
-    if len(p) == 1:
-        return p[0] * eye + g * 0.0
-    total = p[-1] * g + p[-2] * eye
-    for coefficient in reversed(p[:-2]):
-        total = B.matmul(g, total) + coefficient * eye
-    return total
+def shifted(x: Array, shift: Any) -> Array:
+    """``X + shift I`` for a number, or one per matrix (..., 1, 1), in the memory of `x`, which the caller gives away."""
+    n = x.shape[-1]
+    if not B.overwritable(x, shift):
+        return x + shift * identity(x, n)
+    i = B.array_namespace(x).arange(n, device=B.device_of(x))
+    x[..., i, i] += shift if isinstance(shift, float) else shift[..., 0]
+    return x
+
+
+def multiplier(g: Array, p: Odd, s: Array = None) -> Array:
+    """``p(X / s) X^-1`` as a polynomial of the Gram matrix: ``len(p) - 2`` products of its order."""
+    first, *others = p if s is None else [c / s ** (2 * k + 1) for k, c in enumerate(p)]
+    total = g * (others[-1] if others else 0.0)
+    for coefficient in reversed(others[:-1]):
+        total = B.matmul(g, shifted(total, coefficient))
+    return shifted(total, first)
 
 
 def cubic_step(x: Array, g: Array) -> Array:
     """The plain cubic ``X (3 I - G) / 2``, as a correction to X: its rounding errors are those of a sum."""
-    return x + B.matmul(x, (identity(g, g.shape[-1]) - g) * 0.5)
+    return B.overwrite(B.array_namespace(x).add, B.matmul(x, shifted(g * -0.5, 0.5)), x)
 
 
 def odd_steps(x: Array, steps: Sequence[Odd], *, normalize: bool, gram_form: bool = False) -> Array:
@@ -102,14 +110,12 @@ def halley(x: Any, weights: tuple[float, float, float]) -> Any:
     return x * (a + b * x * x) / (1.0 + c * x * x)
 
 
-def rational_step(x: Array, g: Array, weights: tuple[float, float, float]) -> Array:
-    """``X (a I + b G) (I + c G)^-1`` with ``G = X^H X``, by the inverse of a Cholesky factor.
+def rational_step(x: Array, g: Array, weights: tuple[float, float, float], s: Array = 1.0) -> Array:
+    """``Y (a I + b Y^H Y) (I + c Y^H Y)^-1`` of ``Y = X / s``, ``G = X^H X``, by the inverse of a Cholesky factor.
 
     Costs a factorisation and the inversion of its factor, one product of order n and one with X. Rounding errors grow
-    with c.
+    with c. Of G the lower triangle counts.
     """
     a, b, c = weights
-    eye = identity(g, g.shape[-1])
-    g = (g + B.adjoint(g)) * (0.5 * c) + eye
-    half = B.inverse_factor(g)
-    return B.matmul(x, (a - b / c) * B.matmul(B.adjoint(half), half) + (b / c) * eye)
+    half = B.inverse_factor(shifted(g * (c / (s * s)), 1.0))
+    return B.matmul(x, shifted(gram(half) * ((a - b / c) / s), (b / c) / s))
