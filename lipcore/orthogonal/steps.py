@@ -27,7 +27,7 @@ def gram(x: Array) -> Array:
 
 
 def shifted(x: Array, shift: Any) -> Array:
-    """``X + shift I`` for a number, or one per matrix (..., 1, 1), in the memory of `x`, which the caller gives away."""
+    """``X + shift I`` for a number, or one per matrix (..., 1, 1), in the memory of `x`, which the caller gives up."""
     n = x.shape[-1]
     if not B.overwritable(x, shift):
         return x + shift * identity(x, n)
