@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from ..._typing import Array
-from .constructions import WARM, accepted, construction
+from .constructions import accepted, construction, stand_in
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -141,11 +141,9 @@ def parametrization(module: nn.Module, method: str, *, lipschitz: float = 1.0, *
         raise TypeError(f"`module` must be Linear, Conv or ConvTranspose, got {type(module).__name__}")
     function, fixed = construction(method, not place)
     place = accepted(function, place, method)
-    warm = WARM[method](module.weight.shape, **place) if method in WARM else None
-    if warm is not None:
-        warm = warm.to(module.weight.device)
-        warm.warm_up(module.weight.detach().float())
-    return Constrained(function, lipschitz=lipschitz, warm=warm, **place, **{**fixed, **options})
+    given = {**fixed, **options}
+    warm = stand_in(function, module.weight, place, given)
+    return Constrained(function, lipschitz=lipschitz, warm=warm, **place, **given)
 
 
 def constrain_weight(module: nn.Module, method: str, *, lipschitz: float = 1.0, **options: Any) -> nn.Module:
