@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import sys
@@ -30,7 +31,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _choose_keras_backend(asked: list[str]) -> None:
+    """Keras, which reads its backend when it is imported, runs on a library of this session; NumPy cannot train."""
+    for name in ("torch", "jax"):
+        if any(b.startswith(name) for b in asked) and importlib.util.find_spec(name):
+            os.environ.setdefault("KERAS_BACKEND", name)
+    os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if "keras" not in sys.modules:
+        _choose_keras_backend(_wanted(config))
     config.addinivalue_line("markers", "backends(*names): run on these backends only; say why beside the mark")
     for name in (config.getoption("--backends") or "").split(","):
         if name and name not in MAKERS:

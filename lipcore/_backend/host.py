@@ -136,7 +136,9 @@ def stop_gradient(x: Array) -> Array:
         from jax.lax import stop_gradient as jax_stop_gradient
 
         return jax_stop_gradient(x)
-    return x
+    # arrays that stand for those of a library which is not known here say it themselves
+    own = getattr(x, "stop_gradient", None)
+    return x if own is None else own()
 
 
 def detached(xp: Namespace) -> contextlib.AbstractContextManager[Any]:
@@ -160,4 +162,4 @@ def is_traced(x: Array) -> bool:
         import torch
 
         return bool(torch.compiler.is_compiling()) or type(x).__name__ == "FakeTensor" or x.device.type == "meta"
-    return False
+    return bool(getattr(x, "is_traced", False))

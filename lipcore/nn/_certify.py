@@ -34,18 +34,22 @@ class Certificate(NamedTuple):
 
 
 def certificate(
-    parts: Sequence[tuple[str, L.Layer]], input_shape: Sequence[int], *, ord: Ord = 2, rtol: float = 1e-5
+    parts: Sequence[tuple[str | None, L.Layer]], input_shape: Sequence[int], *, ord: Ord = 2, rtol: float = 1e-5
 ) -> Certificate:
-    """The constants of `parts` in a row, for samples of `input_shape`, and their product."""
+    """The constants of `parts` in a row, for samples of `input_shape`, and their product.
+
+    Those without a name, which only change the layout, are multiplied and not listed.
+    """
     shape = tuple(int(n) for n in input_shape)
-    found: list[tuple[str, Bounds]] = []
+    found: list[tuple[str | None, Bounds]] = []
     for name, layer in parts:
         if isinstance(layer, L.LinearLayer):
             layer.rtol = rtol
         found.append((name, _constant(layer, ord, shape)))
         shape = tuple(layer.output_shape(shape))
     product = reduce(lambda earlier, later: later @ earlier, (bounds for _, bounds in found))
-    return Certificate(product, tuple(found), L.Sequential(*(layer for _, layer in parts)))
+    named = tuple((name, bounds) for name, bounds in found if name is not None)
+    return Certificate(product, named, L.Sequential(*(layer for _, layer in parts)))
 
 
 def _constant(layer: L.Layer, ord: Ord, shape: tuple[int, ...]) -> Bounds:

@@ -1,0 +1,73 @@
+"""What a trained network is certified to, whatever its construction promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...layers.base import Ord
+from .._certify import Certificate, certificate
+from .export import export
+from .read import read
+
+
+def certify(model: Any, input_shape: Sequence[int] | None = None, *, ord: Ord = 2, rtol: float = 1e-5) -> Certificate:
+    r"""Lipschitz constants of a network from its numbers alone.
+
+    Parameters
+    ----------
+    model : Sequential, functional Model of layers in a row, or one layer
+        Constrained or plain, and built. A constrained one is exported first; it stays as it is.
+    input_shape : sequence of int, optional
+        Shape of one sample, without the batch, in the layout of the model; that of the model by default.
+    ord : {2, 1, inf}
+        Norm of inputs and outputs.
+    rtol : float
+        Relative width that is asked for in the constants of dense layers and convolutions; where it is not reached
+        they are as true, only wider.
+
+    Returns
+    -------
+    Certificate
+        Constants of the layers and their product; its `network` is made of lipcore layers over NumPy arrays, and takes
+        samples in the layout of the model.
+
+    Raises
+    ------
+    TypeError
+        For a layer or a model that is not known, by its name.
+    ValueError
+        If the shape of a sample is neither given nor known.
+    lipcore.layers.UnboundedError
+        A ValueError: for a layer that has no finite constant.
+
+    Notes
+    -----
+    The exported weights are read into `lipcore.layers`, whose constants are computed from the stored numbers. No
+    construction is relied upon: a weight that was changed, or a construction with a mistake, shows in the constant.
+    Convolutions have the constant that holds for every image size. The constants are those of the network in real
+    arithmetic with the weights as stored: the rounding of a forward pass, and of the weights in mixed precision, comes
+    on top.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import lipcore.nn.keras as lk
+    >>> model = keras.Sequential([keras.Input((4,)), lk.FrobeniusDense(8), lk.GroupSort2(), lk.FrobeniusDense(2)])
+    >>> found = lk.certify(model)
+    >>> found.bounds.kind, found.bounds.upper < 1.0001
+    ('rigorous', True)
+    """
+    plain = export(model)
+    shape = _shape(model) if input_shape is None else tuple(int(n) for n in input_shape)
+    return certificate(read(plain, shape), shape, ord=ord, rtol=rtol)
+
+
+def _shape(model: Any) -> tuple[int, ...]:
+    known = getattr(model, "input_shape", None) or model.get_build_config()["input_shape"]
+    if not isinstance(known, tuple) or any(not isinstance(n, int) for n in known[1:]):
+        raise ValueError(f"`input_shape` must be given where the model does not know it, got a model with {known}")
+    return known[1:]
+
+
+__all__ = ["Certificate", "certify"]
