@@ -20,6 +20,7 @@ from .host import (
 from .inverse_factor import inverse_factor
 from .linalg import adjoint, cholesky, conj, gram, matmul, transpose, triangular_solve
 from .loop import fori_loop, get_rows, set_rows
+from .memory import keep_freed_memory
 from .namespace import (
     array_namespace,
     common_dtype,
@@ -93,6 +94,7 @@ __all__ = [
     "is_traced",
     "lapack",
     "linearize",
+    "keep_freed_memory",
     "map_in_threads",
     "matmul",
     "memory_is_lazy",

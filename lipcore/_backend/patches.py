@@ -2,7 +2,8 @@
 
 Forward: copy the patches of some output pixels (rows C_in taps, columns pixels), multiply the kernel matrix with them.
 Adjoint: multiply first, then add each tap's rows where they came from. At stride 1 either may serve for both directions
-(with a turned kernel); the one whose patches are fewer is taken.
+(with a turned kernel); the one whose patches are fewer is taken. Many small images are added up with the images as the
+last axis, in long runs of memory.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ Block: TypeAlias = tuple[slice, tuple[slice, ...], slice]
 _BUFFER = 2**21
 # Fewer columns than these starve the matrix product.
 _COLUMNS = 192
+# So many images make runs of memory that are longer than the rows of the images. Single-threaded, 16 to 8 channels,
+# 7 x 7 to 14 x 14, stride 2, 1,250 images: 16 ms, and 6 ms with the images as the last axis.
+_MANY = 64
 
 
 def convolve(x: Array, kernel: Array, stride: Shape, dilation: Shape, groups: int, pads: Pads) -> Array:
@@ -34,8 +38,8 @@ def convolve(x: Array, kernel: Array, stride: Shape, dilation: Shape, groups: in
     if max(stride) == 1 and 2 * kernel.shape[0] < kernel.shape[1] * groups:
         reach = _reach(kernel.shape[2:], dilation)
         full = tuple(n + r for n, r in zip(x.shape[2:], reach, strict=True))
-        y = _scatter(x, _turned(kernel, groups), full, stride, dilation, groups)
-        return y[(..., *(slice(r, r + n) for r, n in zip(reach, size, strict=True)))]
+        around = tuple((r, n - m - r) for n, m, r in zip(full, size, reach, strict=True))
+        return _scatter(x, _turned(kernel, groups), size, stride, dilation, groups, around)
     return _gather(x, kernel, size, stride, dilation, groups)
 
 
@@ -51,12 +55,11 @@ def convolve_transposed(
         y = y[(..., *(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(y.shape[2:], around, strict=True)))]
         around = tuple((max(0, a), max(0, b)) for a, b in around)
         return convolve(y, _turned(kernel, groups), stride, dilation, groups, around)
-    full = tuple(n + sum(p) for n, p in zip(spatial, pads, strict=True))
+    if y.shape[0] >= _MANY and max(stride) > 1:
+        return _scatter_many(y, kernel, spatial, stride, dilation, groups, pads)
     if tuple(kernel.shape[:2]) == (groups, 1):
-        x = _depthwise_transposed(y, kernel, full, stride, dilation)
-    else:
-        x = _scatter(y, kernel, full, stride, dilation, groups)
-    return x[(..., *(slice(before, before + n) for n, (before, _) in zip(spatial, pads, strict=True)))]
+        return _depthwise_transposed(y, kernel, spatial, stride, dilation, pads)
+    return _scatter(y, kernel, spatial, stride, dilation, groups, pads)
 
 
 def _is_pointwise(kernel: Array, stride: Shape) -> bool:
@@ -142,12 +145,12 @@ def _gather(x: Array, kernel: Array, size: Shape, stride: Shape, dilation: Shape
     return y.reshape(batch, c_out, *size)
 
 
-def _scatter(y: Array, kernel: Array, full: Shape, stride: Shape, dilation: Shape, groups: int) -> Array:
+def _scatter(y: Array, kernel: Array, spatial: Shape, stride: Shape, dilation: Shape, groups: int, pads: Pads) -> Array:
     batch, (c_out, c_in, *taps) = y.shape[0], kernel.shape
     size, rows = y.shape[2:], c_in * math.prod(taps)
-    matrix = np.swapaxes(kernel.reshape(groups, c_out // groups, rows), 1, 2)
+    matrix = _by_rows(kernel, groups)
     flat = y.reshape(batch, groups, c_out // groups, math.prod(size))
-    x: Array = np.zeros((batch, groups, c_in, *full), dtype=y.dtype)
+    x: Array = np.zeros((batch, groups, c_in, *spatial), dtype=y.dtype)
     work, blocks = _buffer(batch, size, groups * rows, y.dtype)
     for images, block, run in blocks:
         count, pixels = images.stop - images.start, run.stop - run.start
@@ -155,16 +158,53 @@ def _scatter(y: Array, kernel: Array, full: Shape, stride: Shape, dilation: Shap
         np.matmul(matrix, flat[images, :, :, run], out=part)
         part = part.reshape(count, groups, c_in, *taps, *(b.stop - b.start for b in block))
         for tap in np.ndindex(*taps):
-            x[(images, ..., *_landing(tap, block, stride, dilation))] += part[(slice(None),) * 3 + tap]
-    return x.reshape(batch, groups * c_in, *full)
+            source, target = _landing(tap, block, spatial, stride, dilation, pads)
+            x[(images, ..., *target)] += part[(slice(None),) * 3 + tap + source]
+    return x.reshape(batch, groups * c_in, *spatial)
 
 
-def _landing(tap: Shape, block: tuple[slice, ...], stride: Shape, dilation: Shape) -> tuple[slice, ...]:
-    """The input pixels that `tap` joins to a block of output pixels."""
-    return tuple(
-        slice(t * d + s * b.start, t * d + s * (b.stop - 1) + 1, s)
-        for t, b, s, d in zip(tap, block, stride, dilation, strict=True)
-    )
+def _scatter_many(
+    y: Array, kernel: Array, spatial: Shape, stride: Shape, dilation: Shape, groups: int, pads: Pads
+) -> Array:
+    """The same with the images as the last axis in memory; `y` that lies so already is not copied."""
+    batch, (c_out, c_in, *taps) = y.shape[0], kernel.shape
+    size, rows = y.shape[2:], c_in * math.prod(taps)
+    matrix = _by_rows(kernel, groups)
+    last = np.ascontiguousarray(np.moveaxis(y, 0, -1)).reshape(groups, c_out // groups, size[0], -1)
+    x: Array = np.zeros((groups, c_in, *spatial, batch), dtype=y.dtype)
+    line = groups * rows * last.shape[-1]
+    step = min(max(1, _BUFFER // (line * y.dtype.itemsize)), size[0])
+    work = np.empty(step * line, dtype=y.dtype)
+    for first in range(0, size[0], step):
+        block = (slice(first, min(first + step, size[0])), *(slice(0, n) for n in size[1:]))
+        columns = last[:, :, block[0]].reshape(groups, c_out // groups, -1)
+        part = work[: groups * rows * columns.shape[-1]].reshape(groups, rows, -1)
+        np.matmul(matrix, columns, out=part)
+        part = part.reshape(groups, c_in, *taps, *(b.stop - b.start for b in block), batch)
+        for tap in np.ndindex(*taps):
+            source, target = _landing(tap, block, spatial, stride, dilation, pads)
+            x[(slice(None), slice(None), *target)] += part[(slice(None),) * 2 + tap + source]
+    return np.moveaxis(x.reshape(groups * c_in, *spatial, batch), -1, 0)
+
+
+def _by_rows(kernel: Array, groups: int) -> Array:
+    """The matrix of each group from its output channels to its patches, (groups, c_in taps, c_out / groups)."""
+    return np.swapaxes(kernel.reshape(groups, kernel.shape[0] // groups, -1), 1, 2)
+
+
+def _landing(
+    tap: Shape, block: tuple[slice, ...], spatial: Shape, stride: Shape, dilation: Shape, pads: Pads
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Which output pixels of a block `tap` joins to pixels of the image, and to which."""
+    pairs = []
+    for t, b, n, s, d, (before, _) in zip(tap, block, spatial, stride, dilation, pads, strict=True):
+        offset = t * d - before  # output pixel i meets input pixel s i + offset
+        first = min(max(b.start, -(offset // s)), b.stop)
+        last = max(min(b.stop, (n - 1 - offset) // s + 1), first)
+        start = s * first + offset
+        stop = start + s * (last - first - 1) + 1 if last > first else start
+        pairs.append((slice(first - b.start, last - b.start), slice(start, stop, s)))
+    return tuple(source for source, _ in pairs), tuple(target for _, target in pairs)
 
 
 def _planes(batch: int, channels: int, pixels: int, itemsize: int) -> Iterator[tuple[int, slice]]:
@@ -175,14 +215,15 @@ def _planes(batch: int, channels: int, pixels: int, itemsize: int) -> Iterator[t
             yield image, slice(first, min(first + step, channels))
 
 
-def _depthwise_transposed(y: Array, kernel: Array, full: Shape, stride: Shape, dilation: Shape) -> Array:
+def _depthwise_transposed(y: Array, kernel: Array, spatial: Shape, stride: Shape, dilation: Shape, pads: Pads) -> Array:
     """One multiplication and one addition per tap: faster here than products with columns of length one."""
-    x: Array = np.zeros((y.shape[0], kernel.shape[0], *full), dtype=y.dtype)
+    x: Array = np.zeros((y.shape[0], kernel.shape[0], *spatial), dtype=y.dtype)
     whole = tuple(slice(0, n) for n in y.shape[2:])
-    weights = kernel.reshape(*kernel.shape, *(1,) * len(full))
-    for image, channels in _planes(y.shape[0], kernel.shape[0], math.prod(full), y.dtype.itemsize):
+    weights = kernel.reshape(*kernel.shape, *(1,) * len(spatial))
+    for image, channels in _planes(y.shape[0], kernel.shape[0], math.prod(spatial), y.dtype.itemsize):
         part, term = y[image, channels], np.empty_like(y[image, channels])
         for tap in np.ndindex(*kernel.shape[2:]):
+            source, target = _landing(tap, whole, spatial, stride, dilation, pads)
             np.multiply(weights[(channels, 0, *tap)], part, term)
-            x[(image, channels, *_landing(tap, whole, stride, dilation))] += term
+            x[(image, channels, *target)] += term[(slice(None), *source)]
     return x

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import _backend as B
-from .._typing import Array
+from .._typing import Array, Namespace
 from ..layers import Layer
+from ..layers.host_twin import host_twin
 from ..norms import Bounds, opnorm_bounds
 from ..operators import Jacobian, LinearOperator
 from ..operators.opaque import Opaque
 from ..operators.per_sample import PerSample, Unfolded
+
+Samples: TypeAlias = tuple[int, int]  # from, to
 
 # Below so many inputs or outputs `opnorm_bounds` writes operators down, up to the third power of entries.
 _WRITTEN_DOWN = 256
@@ -70,8 +73,9 @@ def local_lipschitz(
     All samples are one batched operator: with few inputs or outputs (256) the Jacobians are written down by as many
     products, and kind is "analytic"; else Lanczos runs on all of them at once, each stopping on its own. 1- and
     inf-norms are exact in the former case, and estimates by the block method of Higham and Tisseur (2000) in the
-    latter; ``kind`` says which. A point says nothing of its surroundings: for a constant that holds on a region, use
-    ``f.lipschitz(ord, region)`` of a layer.
+    latter; ``kind`` says which. What is written down is computed in NumPy wherever a layer's arrays lie in the host's
+    memory, some samples at a time in each thread: many small products take less time there. A point says nothing of
+    its surroundings: for a constant that holds on a region, use ``f.lipschitz(ord, region)`` of a layer.
 
     For an array on the device, or a derivative with respect to parameters, use ``opnorm(f.jacobian(x))``.
 
@@ -92,8 +96,14 @@ def local_lipschitz(
         raise ValueError(f"`x` must have shape (samples, ...) with at least one sample, got {tuple(x.shape)}")
     options: dict[str, Any] = {"rtol": rtol, "kind": kind, "failure_probability": failure_probability, "rng": rng}
     step = _samples_at_a_time(f, x) if kind in ("auto", "analytic") or ord != 2 else x.shape[0]
-    ends = [*range(0, x.shape[0], step), x.shape[0]]
-    parts = [opnorm_bounds(_jacobian(f, x[i:j, ...]), ord, **options) for i, j in pairwise(ends)]
+    groups = list(pairwise([*range(0, x.shape[0], step), x.shape[0]]))
+    twin = host_twin(f, x) if isinstance(f, Layer) and len(groups) > 1 else None
+    g, points = (f, x) if twin is None else twin
+
+    def bounds_of(samples: tuple[int, int]) -> Bounds:
+        return opnorm_bounds(_jacobian(g, points[slice(*samples), ...]), ord, **options)
+
+    parts = _map(bounds_of, groups, B.array_namespace(points))
     if len(parts) == 1:
         return parts[0]
     lower, upper = (np.concatenate([getattr(part, name) for part in parts]) for name in ("lower", "upper"))
@@ -105,6 +115,16 @@ def _jacobian(f: Layer | Callable[[Array], Array], x: Array) -> LinearOperator:
     jacobian = f.jacobian(x) if isinstance(f, Layer) else sample_jacobian(f, x)
     linear = isinstance(jacobian, PerSample) and not jacobian.operator.batch_shape
     return jacobian if linear else Opaque(jacobian)
+
+
+def _map(function: Callable[[Samples], Bounds], groups: list[Samples], xp: Namespace) -> list[Bounds]:
+    """Several groups at a time where NumPy computes: what its copies take is more than its products."""
+    if len(groups) > 1:
+        B.keep_freed_memory()
+    if len(groups) == 1 or not B.is_numpy(xp):
+        return [function(group) for group in groups]
+    with B.one_blas_thread():
+        return B.map_in_threads(function, groups)
 
 
 def _samples_at_a_time(f: Layer | Callable[[Array], Array], x: Array) -> int:

@@ -174,9 +174,10 @@ def _analytic(operator: LinearOperator, request: Request) -> Bounds:
         return dataclasses.replace(bounds, kind="analytic", method=method, matvecs=min(operator.shape[-2:]))
     # a factorisation of each member would take longer than it took to write them all down
     host = B.to_numpy(matrix)
-    largest = np.max(np.abs(host), axis=(-2, -1), keepdims=True)
-    scaled = host.astype(np.result_type(host.dtype, np.float64)) / np.where(largest > 0, largest, 1.0)
-    turned = np.conj(np.swapaxes(scaled, -1, -2))
+    largest = np.max(np.abs(host), axis=(-2, -1), keepdims=True).astype(np.float64)
+    wide = np.result_type(host.dtype, np.float64)
+    scaled = np.divide(host, np.where(largest > 0, largest, 1.0), dtype=wide)
+    turned = B.adjoint(scaled)
     gram = np.matmul(scaled, turned) if scaled.shape[-2] <= scaled.shape[-1] else np.matmul(turned, scaled)
     value = np.sqrt(np.maximum(np.linalg.eigvalsh(gram)[..., -1], 0.0)) * largest[..., 0, 0]
     slack = 8 * sum(operator.shape[-2:]) * np.finfo(np.float64).eps

@@ -39,11 +39,13 @@ class Twin(NamedTuple):
     differentiated: bool
 
 
-class _NoTwin(Exception):
-    pass
+class NoTwinError(Exception):
+    """Something that cannot be had on NumPy views."""
 
 
-class _Builder:
+class HostViews:
+    """Copies of objects with NumPy views in the place of arrays in the host's memory."""
+
     def __init__(self) -> None:
         self.differentiated = self.attends = False
         self._numpy = B.array_namespace(np.zeros(()))
@@ -53,13 +55,13 @@ class _Builder:
         if B.is_array(x):
             view = B.host_view(x)
             if view is None:
-                raise _NoTwin
+                raise NoTwinError
             self.differentiated |= B.is_differentiated(x)
             return view
         if isinstance(x, LinearOperator):
             return self._operator(x)
         if isinstance(x, AttentionKernel | Scores):
-            return self._copied(x)
+            return self.copied(x)
         if isinstance(x, dict):
             return {key: self.moved(value) for key, value in x.items()}
         if isinstance(x, tuple) and hasattr(x, "_fields"):
@@ -68,7 +70,7 @@ class _Builder:
 
     def _operator(self, x: LinearOperator) -> LinearOperator:
         if type(x) not in _KNOWN:
-            raise _NoTwin
+            raise NoTwinError
         self.attends |= isinstance(x, AttentionJacobian)
         home = {"xp": self._numpy, "device": "cpu", "dtype": np.dtype(B.dtype_name(x.dtype))}
         kept = {key: value for key, value in x.__dict__.items() if key not in home}
@@ -76,7 +78,8 @@ class _Builder:
         twin.__dict__.update({**{key: self.moved(value) for key, value in kept.items()}, **home})
         return twin
 
-    def _copied(self, x: Any) -> Any:
+    def copied(self, x: Any) -> Any:
+        """`x` with its attributes moved."""
         twin = copy.copy(x)
         twin.__dict__.update({key: self.moved(value) for key, value in x.__dict__.items()})
         return twin
@@ -99,9 +102,9 @@ def host_twin(operator: LinearOperator) -> Twin | None:
     """
     if B.is_numpy(operator.xp) or not (B.is_torch(operator.xp) or B.is_jax(operator.xp)):
         return None
-    builder = _Builder()
+    builder = HostViews()
     try:
         twin = builder.moved(operator)
-    except _NoTwin:
+    except NoTwinError:
         return None
     return Twin(twin, builder.differentiated) if builder.attends else None

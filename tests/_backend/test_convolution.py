@@ -80,13 +80,22 @@ def check(backend, problem, dtype, seed):
     assert abs(left - right) <= 50 * np.finfo(dtype).eps * scale
 
 
-@given(problem=problems(), dtype=st.sampled_from(["float32", "float64", "complex64", "complex128"]))
-@settings(max_examples=150, deadline=None)
-def test_definition_on_numpy(problem, dtype):
+@given(
+    problem=problems(),
+    dtype=st.sampled_from(["float32", "float64", "complex64", "complex128"]),
+    many=st.sampled_from([1, 64]),
+)
+@settings(max_examples=200, deadline=None)
+def test_definition_on_numpy(problem, dtype, many):
+    """`many`: from how many images on they are the last axis of strided adjoints."""
     import array_api_compat.numpy as xp
     from _backends import Backend
 
-    check(Backend("numpy", "numpy", xp), problem, dtype, 0)
+    from lipcore._backend import patches
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patches, "_MANY", many)
+        check(Backend("numpy", "numpy", xp), problem, dtype, 0)
 
 
 @given(problem=problems(), dtype=st.sampled_from(["float32", "float64", "complex64", "complex128"]))
@@ -119,13 +128,15 @@ def test_definition_everywhere(backend, problem):
 
 
 @pytest.mark.parametrize("problem", FIXED, ids=[f"{x}*{k}" for x, k, _ in FIXED])
-def test_small_buffers_change_nothing(monkeypatch, problem):
+@pytest.mark.parametrize("many", [1, 64])
+def test_small_buffers_change_nothing(monkeypatch, problem, many):
     """The cuts into blocks are right along every axis, whatever the size of the buffer."""
     import array_api_compat.numpy as xp
     from _backends import Backend
 
     from lipcore._backend import patches
 
+    monkeypatch.setattr(patches, "_MANY", many)
     for columns in (1, 2, 3, 7, 20, 50):
         monkeypatch.setattr(patches, "_BUFFER", 1)
         monkeypatch.setattr(patches, "_COLUMNS", columns)
@@ -147,6 +158,17 @@ def test_blocks_cover_each_pixel_once():
             np.testing.assert_array_equal(part.ravel(), numbers.reshape(runs.shape)[images, run].ravel())
         assert (seen == 1).all()
         assert (runs == 1).all()
+
+
+def test_many_images_that_lie_last_in_memory_already():
+    x, kernel = draws((70, 3, 9, 8), "float32", 0), draws((4, 3, 3, 3), "float32", 1)
+    options = {"stride": (2, 2), "dilation": (1, 1), "groups": 1, "padding": ((1, 1), (1, 0))}
+    wanted = cross_correlation(x, kernel, (2, 2), (1, 1), 1, options["padding"])
+    once = B.convolve_adjoint(wanted, kernel, x.shape[2:], **options)
+    turned = np.moveaxis(np.ascontiguousarray(np.moveaxis(wanted, 0, -1)), -1, 0)
+    np.testing.assert_array_equal(B.convolve_adjoint(turned, kernel, x.shape[2:], **options), once)
+    one_by_one = [B.convolve_adjoint(y[None], kernel, x.shape[2:], **options)[0] for y in wanted]
+    close(once, np.stack(one_by_one), 36)
 
 
 def test_strided_and_read_only_input():

@@ -4,13 +4,53 @@ import numpy as np
 import pytest
 
 import lipcore as lc
+from lipcore import _backend as B
 from lipcore import layers as L
+from lipcore.layers.host_twin import host_twin
 
 
 def _network(backend, rng, inputs=6, hidden=9, outputs=4):
     first, second = rng.standard_normal((hidden, inputs)), rng.standard_normal((outputs, hidden))
     net = L.Sequential(L.Dense(backend.asarray(first)), L.Tanh(), L.Dense(backend.asarray(second)))
     return net, lambda x: second @ (np.cosh(first @ x)[:, None] ** -2 * first)
+
+
+def _image_network(backend, rng):
+    kernel, matrix = rng.standard_normal((4, 2, 3, 3)), rng.standard_normal((3, 64))
+    dense = L.Dense(backend.asarray(matrix), backend.asarray(np.ones(3)))
+    branch = L.Residual(L.Sequential(L.AvgPool(1), L.Tanh()))
+    return L.Sequential(
+        L.Convolution(backend.asarray(kernel), stride=2, padding=1), L.LeakyReLU(0.1), branch, L.Flatten(), dense
+    )
+
+
+@pytest.mark.backends("torch", "jax-x64")  # the libraries whose arrays may lie in the host's memory
+def test_layers_have_twins_on_numpy(backend):
+    import array_api_compat.numpy
+
+    numpy = type(backend)("numpy", "numpy", array_api_compat.numpy)
+    x = np.random.default_rng(7).standard_normal((70, 2, 8, 8))
+    here = _image_network(backend, np.random.default_rng(6))
+    same = _image_network(numpy, np.random.default_rng(6))
+    twin = host_twin(here, backend.asarray(x))
+    np.testing.assert_allclose(twin.layer(twin.x), same(x), rtol=1e-13)
+    assert isinstance(twin.layer.jacobian(twin.x[:1]).to_dense(), np.ndarray)
+    bounds, expected = lc.local_lipschitz(here, backend.asarray(x)), lc.local_lipschitz(same, x)
+    np.testing.assert_allclose(bounds.upper, expected.upper, rtol=1e-12)
+    assert bounds.kind == expected.kind == "analytic"
+
+
+@pytest.mark.backends("torch", "jax")
+def test_what_may_call_its_own_library_has_no_twin(backend):
+    class Scaled(L.Tanh):
+        def _value(self, xp, x):
+            assert xp.__name__ == backend.xp.__name__
+            return super()._value(xp, x)
+
+    x = backend.asarray(np.linspace(-1, 1, 140).reshape(70, 2))
+    assert host_twin(L.Sequential(L.Tanh(), Scaled()), x) is None
+    assert lc.local_lipschitz(L.Sequential(L.Tanh(), Scaled()), x).batch_shape == (70,)
+    assert host_twin(L.Tanh(), B.cast(x, getattr(backend.xp, "bfloat16", None) or "bfloat16")) is None
 
 
 @pytest.mark.parametrize("ord", [1, 2, np.inf])
