@@ -1,4 +1,4 @@
-"""What users run to make a matrix orthonormal: LAPACK's SVD, and the iterations of two torch packages as published."""
+"""What users run to make a matrix orthonormal: LAPACK's SVD, the iterations of two torch packages, and Muon's."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import Any
 from benchmarks.harness import VALUE, Contestant, Missing
 
 Array = Any
+DEEL, ORTHOGONIUM = "deel-torchlip's Björck", "orthogonium's Björck"
 
 
-def bjorck_deel(w: Array, *, beta: float = 0.5, eps: float = 1e-3, maxiter: int = 15, power_steps: int = 10) -> Array:
-    """Power iteration, division by sigma, then Björck steps until the change is below `eps`: deel-torchlip."""
-    import torch
+def bjorck_deel(a: Array) -> dict[str, Callable[[], Array]]:
+    """deel-torchlip's two functions as its layers call them, and once with steps enough to converge."""
+    from deel.torchlip.normalizers import bjorck_normalization, spectral_normalization
 
-    u = torch.ones(1, w.shape[1])
-    for _ in range(power_steps):
-        v = torch.nn.functional.normalize(u @ w.T, p=2, dim=1)
-        u = torch.nn.functional.normalize(v @ w, p=2, dim=1)
-    w = w / ((v @ w @ u.T).squeeze() + eps)
-    w = w if w.shape[0] <= w.shape[1] else w.T
-    for _ in range(maxiter):
-        before = w
-        w = (1 + beta) * w - beta * (w @ w.T) @ w
-        if torch.linalg.matrix_norm(w - before) < eps:
-            break
-    return w
+    return {
+        DEEL: lambda: bjorck_normalization(spectral_normalization(a)[0]),
+        f"{DEEL}, up to 60 steps": lambda: bjorck_normalization(spectral_normalization(a)[0], eps=1e-6, maxiter=60),
+    }
+
+
+def bjorck_orthogonium(a: Array) -> dict[str, Callable[[], Array]]:
+    """orthogonium's two modules with the defaults of its layers: three power steps, 12 steps of Björck."""
+    from orthogonium.reparametrizers import BatchedBjorckOrthogonalization, BatchedPowerIteration
+
+    shape = (1, *a.shape)
+    power, bjorck = BatchedPowerIteration(shape), BatchedBjorckOrthogonalization(shape)
+    return {ORTHOGONIUM: lambda: bjorck(power(a[None]))[0].detach()}
 
 
 def newton_schulz_muon(w: Array, *, steps: int = 5, dtype: Any = None) -> Array:
@@ -59,10 +61,13 @@ def all_of(w: Array, keep: Callable[[str, Array], float]) -> Iterator[Contestant
     a = torch.from_numpy(w)
     runs = {
         "torch.linalg.svd, U V^H": lambda: polar_by_svd(a),
-        "deel-torchlip's Björck": lambda: bjorck_deel(a),
-        "Björck to convergence (60 steps)": lambda: bjorck_deel(a, eps=1e-6, maxiter=60),
         "Muon's quintic, 5 steps, bfloat16": lambda: newton_schulz_muon(a),
         "Muon's quintic, 5 steps, float32": lambda: newton_schulz_muon(a, dtype=torch.float32),
     }
+    for name, made in ((DEEL, bjorck_deel), (ORTHOGONIUM, bjorck_orthogonium)):
+        try:
+            runs |= made(a)
+        except ImportError:
+            yield Missing(name, "its package is not installed")
     for name, run in runs.items():
         yield Contestant(name, lambda name=name, run=run: keep(name, run()), VALUE)

@@ -12,7 +12,7 @@ from benchmarks import ours, peers_orthogonal, problems
 from benchmarks.harness import VALUE, Contestant, Table
 
 SVD = "torch.linalg.svd, U V^H"
-BJORCK = "deel-torchlip's Björck"
+BJORCK = peers_orthogonal.DEEL
 
 
 def matrix(name: str) -> Any:
