@@ -105,6 +105,8 @@ def test_what_a_network_may_be():
     assert [name for name, _ in lj.certify(one, (3,)).layers] == ["0"]
     assert [name for name, _ in lj.certify({"a": one, "b": two}, (3,)).layers] == ["a", "b.0", "b.1"]
     assert [name for name, _ in lj.certify(L.Sequential(one, two), (3,)).layers] == ["0", "1.0", "1.1"]
+    lj.certify(one, (3,), rtol=0.5)
+    assert one.rtol == L.Dense.rtol
     for wrong in ([], {}, jnp.eye(3), None):
         with pytest.raises(TypeError, match="`network` must be a layer"):
             lj.certify(wrong, (3,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -130,7 +131,7 @@ def _parts(network: Network, prefix: str = "") -> list[tuple[str, L.Layer]]:
     if isinstance(network, L.Sequential):
         return _parts(network.layers, prefix)
     if isinstance(network, L.Layer):
-        return [(prefix or "0", network)]
+        return [(prefix or "0", copy.copy(network))]  # `rtol` is set on it
     if not isinstance(network, Mapping | list | tuple) or not network:
         raise TypeError(f"`network` must be a layer, or a sequence or mapping of layers, got {network!r}")
     members = network.items() if isinstance(network, Mapping) else enumerate(network)
