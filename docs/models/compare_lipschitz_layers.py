@@ -274,7 +274,7 @@ def main() -> None:
     elif given.cost:
         options = ["--width", str(given.width), "--threads", str(given.threads)]
         options += ["--cifar", str(given.cifar)] if given.cifar else []
-        for method in ("plain", *given.methods.split(",")):
+        for method in given.methods.split(","):
             subprocess.run([sys.executable, __file__, "--only", method, *options], check=True)
     elif given.data or given.cifar:
         if given.cifar:
