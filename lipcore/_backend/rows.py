@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .._typing import Array, Namespace
-from .host import is_traced
+from .host import from_numpy, is_traced
 from .loop import set_rows
-from .namespace import array_namespace, device_of, dtype_name, is_jax, is_numpy, is_sharded, is_torch
+from .namespace import array_namespace, device_of, dtype_name, is_jax, is_numpy, is_sharded, is_torch, numpy_dtype
 
 # Sums are taken over pieces of this length, so that the rounding of a float32 sum does not grow with the length: BLAS
 # dot products of 3.2 million float32 numbers were seen to be off by 1e-4.
@@ -24,8 +26,18 @@ def empty_rows(row: Array, count: int, *, xp: Namespace) -> Array:
     if is_sharded(row):
         return xp.concat([row[..., :1, :] * 0] * count, axis=-2)
     shape = (*row.shape[:-2], count, row.shape[-1])
-    make = xp.empty if is_numpy(xp) or is_torch(xp) else xp.zeros
-    return make(shape, dtype=row.dtype, device=device_of(row))
+    return _empty(shape, row, xp) if is_numpy(xp) or is_torch(xp) else xp.zeros(shape, **_like(row))
+
+
+def _empty(shape: tuple[int, ...], like: Array, xp: Namespace) -> Array:
+    """Memory of arbitrary content, from NumPy also for torch on the host: it asks the system for huge pages."""
+    if is_torch(xp) and device_of(like).type == "cpu" and not is_traced(like):
+        return from_numpy(np.empty(shape, dtype=numpy_dtype(like.dtype)), xp=xp, shared=True)
+    return xp.empty(shape, **_like(like))
+
+
+def _like(row: Array) -> dict[str, Any]:
+    return {"dtype": row.dtype, "device": device_of(row)}
 
 
 def memory_is_lazy(xp: Namespace, device: Any) -> bool:
@@ -95,4 +107,4 @@ def work_rows(row: Array, *, xp: Namespace) -> Array | None:
     if not writable(row, xp=xp) or is_traced(row):
         return None
     shape = (*row.shape[:-2], 2 * row.shape[-2], row.shape[-1])
-    return xp.empty(shape, dtype=row.dtype, device=device_of(row))
+    return _empty(shape, row, xp)
