@@ -203,22 +203,30 @@ def test_cached_weights_are_made_once():
         assert model[0].weight is model[0].weight
 
 
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+    return nn.Sequential(conv, lt.GroupSort2(), nn.Flatten(), nn.Linear(36, 4), nn.ReLU(), nn.Linear(4, 3))
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_gradients_stay_finite(method):
-    model = lt.constrain(network(), method).train()
+def test_gradients_stay_finite_for_200_steps(method):
+    model = lt.constrain(small(), method).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    labels = torch.arange(5) % 3
-    steps = 200 if method in ("bjorck", "spectral") else 40
-    for step in range(steps):
-        noise = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(step))
-        loss = nn.functional.cross_entropy(10 * model(noise), labels)
+    noise, labels = torch.Generator().manual_seed(0), torch.arange(6) % 3
+    first = None
+    for step in range(200):
+        images = torch.randn(6, 1, 6, 6, generator=noise) + labels[:, None, None, None]
+        loss = nn.functional.cross_entropy(10 * model(images), labels)
+        first = float(loss.detach()) if first is None else first
         optimizer.zero_grad()
         loss.backward()
         for name, p in model.named_parameters():
             assert torch.isfinite(p.grad).all(), (name, step)
         optimizer.step()
-    found = lt.certify(model, (1, 8, 8))
-    assert found.bounds.upper <= (1 + SLACK) ** 5 or method == "rows"
+    assert float(loss.detach()) < first
+    found = lt.certify(model, (1, 6, 6))
+    assert found.bounds.upper <= (1 + SLACK) ** 3 or method == "rows"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -266,13 +274,3 @@ def test_training_and_evaluation_of_spectral_agree():
             trained = module.weight
         module.eval()
         torch.testing.assert_close(trained, module.weight, rtol=6e-2, atol=1e-3)
-
-
-# dynamo looks at `.grad` of every tensor, and torch warns of that
-@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
-def test_compile():
-    model = lt.constrain(nn.Sequential(nn.Linear(4, 6), lt.GroupSort2(), nn.Linear(6, 2)), "rko")
-    batch = torch.randn(3, 4)
-    compiled = torch.compile(model, backend="aot_eager")
-    torch.testing.assert_close(compiled(batch), model(batch))
-    compiled(batch).sum().backward()

@@ -57,8 +57,27 @@ class SwapPairs(torch.autograd.Function):
 
 def sort_pairs(x: Array, axis: int, descending: bool = False) -> Array:
     """Neighbours along an axis, which counts from the front, in order."""
+    if torch.compiler.is_compiling():  # which makes as fast a program of the parts, and does not know of forward mode
+        first, second = _pairs(x, axis)
+        mask = first < second if descending else first > second
+        parts = torch.where(mask, second, first), torch.where(mask, first, second)
+        return torch.stack(parts, dim=axis + 1).flatten(axis, axis + 1)
     first, second = _pairs(x.detach(), axis)
     return SwapPairs.apply(x, first < second if descending else first > second, axis)
+
+
+def lengths(x: Array, kernel: tuple[int, int]) -> Array:
+    """Euclidean norms of windows side by side; the derivative at zero is zero."""
+    if torch.compiler.is_compiling():
+        return root(sum(part * part for part in _parts(x, kernel)))
+    found: Array = Lengths.apply(x, kernel)
+    return found
+
+
+def root(squares: Array) -> Array:
+    """Root whose derivative at zero is zero."""
+    there = squares > 0
+    return torch.sqrt(torch.where(there, squares, torch.ones_like(squares))) * there
 
 
 class Lengths(torch.autograd.Function):

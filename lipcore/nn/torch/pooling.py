@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn import functional
 
@@ -14,7 +13,7 @@ from ... import layers as L
 from ..._typing import Array
 from ...layers.windows import PoolOptions
 from .constrained import checked_lipschitz
-from .fast import Lengths
+from .fast import lengths, root
 from .scaled_layers import AdaptiveLengths, ScaledMeans, window_gain
 
 Size = int | Sequence[int]
@@ -28,15 +27,9 @@ class _Sliding(nn.Module):
         self.kernel_size = _pair("kernel_size", kernel_size)
         self.stride = self.kernel_size if stride is None else _pair("stride", stride)
         self.k_coef_lip = checked_lipschitz(k_coef_lip)
-
-    @property
-    def _pixels(self) -> int:
-        return math.prod(self.kernel_size)
-
-    @property
-    def _overlap(self) -> int:
-        """The most windows that a pixel is in."""
-        return math.prod(-(-k // s) for k, s in zip(self.kernel_size, self.stride, strict=True))
+        self._pixels = math.prod(self.kernel_size)
+        # the most windows that a pixel is in
+        self._overlap = math.prod([-(-k // s) for k, s in zip(self.kernel_size, self.stride, strict=True)])
 
     def extra_repr(self) -> str:
         """Options."""
@@ -107,7 +100,7 @@ class ScaledL2NormPool2d(_Sliding):
     def forward(self, x: Array) -> Array:
         """Lengths of windows."""
         if self.stride == self.kernel_size:
-            y = Lengths.apply(x, self.kernel_size)
+            y = lengths(x, self.kernel_size)
         else:
             y = root(functional.avg_pool2d(x * x, self.kernel_size, self.stride, divisor_override=1))
         return y if self._scale == 1.0 else y * self._scale
@@ -187,7 +180,7 @@ class ScaledAdaptativeL2NormPool2d(nn.Module):
         sizes = list(zip(x.shape[-2:], self.output_size, strict=True))
         if any(n % m for n, m in sizes):
             raise ValueError(f"`output_size` {self.output_size} must divide the image {tuple(x.shape[-2:])}")
-        return Lengths.apply(x, tuple(n // m for n, m in sizes))
+        return lengths(x, tuple(n // m for n, m in sizes))
 
     def extra_repr(self) -> str:
         """Options."""
@@ -235,12 +228,6 @@ def _pair(name: str, value: Any) -> tuple[int, ...]:
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise ValueError(f"`{name}` must be a positive integer or a pair of them, got {value!r}")
     return pair
-
-
-def root(squares: Array) -> Array:
-    """Root whose derivative at zero is zero."""
-    there = squares > 0
-    return torch.sqrt(torch.where(there, squares, torch.ones_like(squares))) * there
 
 
 def _adaptive_gain(size: int, count: int) -> float:

@@ -8,7 +8,7 @@ from torch import nn
 from ... import layers as L
 from ..._typing import Array
 from .branch_layers import HalfBranch, PairedLengths
-from .pooling import root
+from .fast import root
 from .read import as_layer
 
 

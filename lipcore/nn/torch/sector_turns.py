@@ -31,7 +31,8 @@ def sector_entries(xp: Namespace, first: Array, second: Array, angles: Array) ->
         In [0, 2 pi], broadcastable to the pairs.
     """
     start, one, two = angles[0, ...], angles[1, ...], angles[2, ...]
-    place = xp.remainder(xp.atan2(B.stop_gradient(second), B.stop_gradient(first)) - start / 2, _TURN)
+    # comparisons have no derivative, so that the angle of a pair of zeros needs none
+    place = xp.remainder(xp.atan2(second, first) - start / 2, _TURN)
     in_one, in_two, in_three = place < one / 2, place < (one + two) / 2, place < math.pi + two / 2
     zero = xp.zeros_like(first)
     turn = xp.where(in_one, zero, xp.where(in_two, start + one, xp.where(in_three, -two, start)) + zero)
