@@ -51,8 +51,9 @@ def test_the_constant_of_the_whole_and_of_each_layer():
     assert found.bounds.upper < 1 + 1e-4
     assert [name for name, _ in found.layers] == list(layers(params()))
     # never below what a point shows
-    local = lc.local_lipschitz(found.network, normal(5, 8, 8, 1))
-    assert float(np.max(local.upper)) <= found.bounds.upper * 1.001
+    slopes = jax.jit(jax.vmap(jax.jacrev(lambda x: found.network(x[None])[0])))(normal(5, 8, 8, 1))
+    norms = np.linalg.svd(np.asarray(slopes).reshape(5, 3, 64), compute_uv=False)[:, 0]
+    assert 0.01 < norms.max() <= found.bounds.upper * 1.0001
     free = lj.certify(layers(params()), (8, 8, 1)).bounds
     assert free.upper > 5
 
@@ -131,8 +132,8 @@ def test_pairs_of_logits_have_their_own_constants():
     radii = lc.nn.metrics.certificates(run(x), labels, **options)
     assert float(jnp.min(radii)) > 0
     for seed in range(20):
-        way = normal(20, 64, seed=seed)
-        way = (0.999 * radii[:, None] * way / jnp.linalg.norm(way, axis=1, keepdims=True)).reshape(x.shape)
+        way = np.random.default_rng(seed).standard_normal((20, 64), dtype=np.float32)
+        way = (0.999 * np.asarray(radii)[:, None] * way / np.linalg.norm(way, axis=1, keepdims=True)).reshape(x.shape)
         np.testing.assert_array_equal(jnp.argmax(run(x + way), axis=1), labels)
 
 

@@ -16,6 +16,8 @@ from lipcore.norms import convolution_supremum  # noqa: E402
 
 # "rows" makes each output 1-Lipschitz, not the layer; "sandwich" is for matrices
 METHODS = [method for method in lj.methods() if method not in ("rows", "sandwich")]
+# their kernels are made by "rko"
+MATRICES = ("block_reflectors", "cayley", "lot", "soc")
 
 
 def normal(*shape: int, seed: int = 0, dtype: str = "float32") -> jax.Array:
@@ -35,10 +37,13 @@ def params() -> dict:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_constrained_weights_are_certified(method):
-    free = {"a": {"weight": normal(4, 6)}, "b": {"weight": normal(4, 2, 2, 2)}}
+    free = {"a": {"weight": normal(4, 6)}}
+    if method not in MATRICES:
+        free["b"] = {"weight": normal(4, 2, 2, 1)}
     made = lj.constrain(free, method)
-    assert lc.opnorm_bounds(made["a"]["weight"], rtol=1e-6).upper < 1 + 1e-5
-    assert 0.1 < convolution_supremum(made["b"]["weight"], rtol=1e-6).upper < 1 + 1e-5
+    assert 0.1 < lc.opnorm_bounds(made["a"]["weight"], rtol=1e-6).upper < 1 + 1e-5
+    if "b" in made:
+        assert 0.1 < convolution_supremum(made["b"]["weight"], rtol=1e-5).upper < 1 + 1e-4
 
 
 # tiles of an image: each method is tested elsewhere, here what the axes and options become
@@ -134,17 +139,18 @@ def test_own_constructions():
 def test_leaves_beside_the_weight_are_options_of_its_construction():
     free = {"weight": normal(3, 4), "log_scale": jnp.asarray([0.0, 1.0, -2.0])}
     made = lj.constrain(free, "sll")
-    expected = lc.parametrizations.sll_weight(free["weight"], log_scale=free["log_scale"])
+    host = {name: np.asarray(leaf) for name, leaf in free.items()}
+    expected = lc.parametrizations.sll_weight(host["weight"], log_scale=host["log_scale"])
     np.testing.assert_allclose(made["weight"], expected, rtol=1e-5)
-    plain = lc.parametrizations.sll_weight(free["weight"])
+    plain = lc.parametrizations.sll_weight(host["weight"])
     assert float(jnp.max(jnp.abs(made["weight"] - plain))) > 0.05
-    slopes = jax.grad(lambda p: jnp.sum(lj.constrain(p, "sll")["weight"] ** 3))(free)
+    slopes = jax.jit(jax.grad(lambda p: jnp.sum(lj.constrain(p, "sll")["weight"] ** 3)))(free)
     assert float(jnp.max(jnp.abs(slopes["log_scale"]))) > 1e-3
     stack = jax.tree.map(lambda a: jnp.stack([a, 2 * a]), free)
     both = lj.constrain(stack, {"weight": lj.Constraint("sll", layout="boi"), "log_scale": None})["weight"]
     np.testing.assert_allclose(both[0], expected, rtol=1e-5)
     np.testing.assert_allclose(
-        both[1], lc.parametrizations.sll_weight(free["weight"], log_scale=2 * free["log_scale"]), rtol=1e-5
+        both[1], lc.parametrizations.sll_weight(host["weight"], log_scale=2 * host["log_scale"]), rtol=1e-5
     )
 
 
