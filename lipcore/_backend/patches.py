@@ -166,7 +166,10 @@ def _scatter(y: Array, kernel: Array, spatial: Shape, stride: Shape, dilation: S
 def _scatter_many(
     y: Array, kernel: Array, spatial: Shape, stride: Shape, dilation: Shape, groups: int, pads: Pads
 ) -> Array:
-    """The same with the images as the last axis in memory; `y` that lies so already is not copied."""
+    """The same with the images as the last axis in memory; `y` that lies so already is not copied.
+
+    The answer lies as usual: what is done next to an image in pieces costs more than one copy.
+    """
     batch, (c_out, c_in, *taps) = y.shape[0], kernel.shape
     size, rows = y.shape[2:], c_in * math.prod(taps)
     matrix = _by_rows(kernel, groups)
@@ -184,7 +187,7 @@ def _scatter_many(
         for tap in np.ndindex(*taps):
             source, target = _landing(tap, block, spatial, stride, dilation, pads)
             x[(slice(None), slice(None), *target)] += part[(slice(None),) * 2 + tap + source]
-    return np.moveaxis(x.reshape(groups * c_in, *spatial, batch), -1, 0)
+    return np.ascontiguousarray(np.moveaxis(x.reshape(groups * c_in, *spatial, batch), -1, 0))
 
 
 def _by_rows(kernel: Array, groups: int) -> Array:

@@ -22,7 +22,7 @@ Samples: TypeAlias = tuple[int, int]  # from, to
 # Below so many inputs or outputs `opnorm_bounds` writes operators down, up to the third power of entries.
 _WRITTEN_DOWN = 256
 # Bytes of Jacobians that are written down together, and the fewest samples that are worth a pass through the network.
-_CACHE, _FEW = 4 << 20, 64
+_CACHE, _FEW = 8 << 20, 64
 
 
 def local_lipschitz(

@@ -37,4 +37,4 @@ class ReLU(Elementwise):
         return xp.where(x <= 0, xp.zeros_like(x), x)
 
     def _slope(self, xp: Namespace, x: Array) -> Array:
-        return xp.where(x > 0, xp.ones_like(x), xp.zeros_like(x))
+        return xp.astype(x > 0, x.dtype)
