@@ -66,7 +66,7 @@ def sort_pairs(x: Array, axis: int, descending: bool = False) -> Array:
     return SwapPairs.apply(x, first < second if descending else first > second, axis)
 
 
-def lengths(x: Array, kernel: tuple[int, int]) -> Array:
+def lengths(x: Array, kernel: tuple[int, ...]) -> Array:
     """Euclidean norms of windows side by side; the derivative at zero is zero."""
     if torch.compiler.is_compiling():
         return root(sum(part * part for part in _parts(x, kernel)))
@@ -130,7 +130,7 @@ def _pairs(x: Array, axis: int) -> tuple[Array, Array]:
     return tuple(x.unflatten(axis, (size // 2, 2)).unbind(axis + 1))
 
 
-def _parts(x: Array, kernel: tuple[int, int]) -> list[Array]:
+def _parts(x: Array, kernel: tuple[int, ...]) -> list[Array]:
     """The pixels of each window, one place after the other."""
     high, wide = (n // k * k for n, k in zip(x.shape[-2:], kernel, strict=True))
     return [x[..., i : high : kernel[0], j : wide : kernel[1]] for i, j in product(*map(range, kernel))]
