@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Householder(Layer):
         if axis == -1:  # then pairs lie within a token
             self.ords = (1, 2, math.inf, "token")
 
-    @property
+    @cached_property
     def _host(self) -> Host:
         """The angles in double precision."""
         return np.asarray(B.to_numpy(B.stop_gradient(self.theta)), dtype=np.float64)
