@@ -40,9 +40,10 @@ class Householder(Kept):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
-    >>> np.asarray(lk.Householder()(np.array([[3.0, 4.0]], dtype="float32"))).round(3)
+    >>> keras.ops.convert_to_numpy(lk.Householder()(np.array([[3.0, 4.0]], dtype="float32"))).round(3)
     array([[4., 3.]], dtype=float32)
     """
 
@@ -100,9 +101,10 @@ class PReLUlip(Kept):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
-    >>> np.asarray(lk.PReLUlip(alpha_initializer="ones")(np.array([[-3.0, 4.0]], dtype="float32")))
+    >>> keras.ops.convert_to_numpy(lk.PReLUlip(alpha_initializer="ones")(np.array([[-3.0, 4.0]], dtype="float32")))
     array([[-3.,  4.]], dtype=float32)
     """
 

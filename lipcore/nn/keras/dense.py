@@ -47,11 +47,12 @@ class SpectralDense(Constrained):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> layer = lk.SpectralDense(2)
     >>> layer.build((None, 4))
-    >>> kernel = np.asarray(layer.constrained_kernel())
+    >>> kernel = keras.ops.convert_to_numpy(layer.constrained_kernel())
     >>> np.allclose(kernel.T @ kernel, np.eye(2), atol=1e-5)
     True
     """
@@ -102,11 +103,12 @@ class FrobeniusDense(SpectralDense):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> layer = lk.FrobeniusDense(2)
     >>> layer.build((None, 4))
-    >>> bool(abs(np.linalg.norm(np.asarray(layer.constrained_kernel())) - 1) < 1e-5)
+    >>> bool(abs(np.linalg.norm(keras.ops.convert_to_numpy(layer.constrained_kernel())) - 1) < 1e-5)
     True
     """
 

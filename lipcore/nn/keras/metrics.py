@@ -12,7 +12,7 @@ from ..._typing import Array
 from .. import metrics
 from ._arrays import lift, lower
 from ._layer import registered
-from .losses import class_labels
+from ._loss import class_labels
 
 
 class _Average(keras.metrics.Mean):
