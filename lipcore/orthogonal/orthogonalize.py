@@ -81,6 +81,13 @@ def orthogonalize(
     read, as under ``jax.jit``, a fixed schedule of polynomials serves condition numbers up to 1e4, singular values
     below that are left below 1, and NaN spreads.
 
+    *No start is taken.* These iterations have the polar factor of their own start as their limit, so they cannot begin
+    at the Q of an earlier, nearby matrix. The exact correction of such a :math:`Q_0` is a Sylvester equation in the
+    Hermitian part S of :math:`Q_0^H W`, :math:`S \Omega + \Omega S = Q_0^H W - W^H Q_0`, with an error of third order
+    in :math:`\Omega`; solved by conjugate gradients it took more products than the steps above in every square case
+    tried in single precision: 8, 11, 16 and 34 against 6, 9, 10 and 13 at condition numbers 1.25, 3, 10 and 100, for a
+    relative change of 1e-3.
+
     *Derivatives* are those of the polar factor itself, not of the steps: with :math:`H Y + Y H = Q^H G - G^H Q`, the
     gradient G with respect to Q becomes :math:`Q Y + (I - Q Q^H) G H^{-1}` with respect to W; forward mode is the same
     map. It takes an eigendecomposition of H. Where W has no full rank there is no derivative; what is returned then
