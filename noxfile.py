@@ -152,6 +152,14 @@ def tests_torch_cuda(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def tests_tensorflow(session: nox.Session) -> None:
+    """The Keras networks on TensorFlow, whose tensors are no arrays: not by default, since it is large."""
+    install(session, *group("test"), "tensorflow-cpu>=2.18")
+    paths = sorted(str(path) for path in (ROOT / "tests" / "nn").glob("test_keras_*.py"))
+    pytest(session, *paths, env={"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"})
+
+
+@nox.session(default=False)
 def tests_lowest(session: nox.Session) -> None:
     """The lower bounds of the hard dependencies, on NumPy."""
     lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
@@ -165,15 +173,17 @@ def doctest(session: nox.Session) -> None:
     install(session, *group("test"), extras="[jax]", torch=True)
     pages = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.rst"))
     files = ("--doctest-glob=*.md", "--doctest-glob=*.rst", "README.md", *pages)
-    pytest(session, "--doctest-modules", "lipcore", *files, parallel=False)
+    # the tests' own settings, which choose a backend for Keras, are not read here
+    pytest(session, "--doctest-modules", "lipcore", *files, parallel=False, env={"KERAS_BACKEND": "torch"})
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, its gallery executed, with every warning an error."""
     install(session, *group("docs"))
+    env = ONE_THREAD | {"KERAS_BACKEND": "jax"}
     session.run(
-        "sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs, env=ONE_THREAD
+        "sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs, env=env
     )
 
 

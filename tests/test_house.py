@@ -154,6 +154,8 @@ def public_modules() -> list[ModuleType]:
              "nn.metrics", "frontends", "report")  # fmt: skip
     if importlib.util.find_spec("jax") is not None:
         rooms += ("nn.jax",)
+    if importlib.util.find_spec("keras") is not None:
+        rooms += ("nn.keras",)
     for name in rooms:
         path = PACKAGE.joinpath(*name.split("."))
         if (path / "__init__.py").exists() or path.with_suffix(".py").exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -59,10 +60,34 @@ class SpectralDense(Constrained):
 
     plain_class = keras.layers.Dense
 
-    def __init__(self, units: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: Any,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        k_coef_lip: float = 1.0,
+        method: str = "bjorck",
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:
             raise ValueError(f"`units` must be a positive integer, got {units!r}")
-        super().__init__(**kwargs)
+        super().__init__(
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            k_coef_lip=k_coef_lip,
+            method=method,
+            options=options,
+            **kwargs,
+        )
         self.units = units
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 

@@ -63,10 +63,12 @@ def vanilla_export(model: Any) -> Any:
     Parameters
     ----------
     model : Model or Layer
+        With any layers, built. It stays as it is.
 
     Returns
     -------
     Model or Layer
+        Of plain layers of Keras.
 
     Examples
     --------
