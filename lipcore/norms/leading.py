@@ -15,6 +15,7 @@ from ..operators.base import LinearOperator
 from ..operators.detached import DetachedOperator
 from ..solvers.normal_lanczos import NormalLanczos, RitzPairs
 from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
+from .single_precision import in_single_precision
 
 # Norm of the random part beside a warm start of norm one: little enough to start near the given vector, and the claim
 # of the upper bound pays for it with ln(10) steps' worth of growth once.
@@ -22,6 +23,8 @@ _NOISE = 0.1
 # The same where nothing is claimed: enough to find what the given vector does not contain.
 _UNCLAIMED_NOISE = 0.03
 _CYCLE = 8
+# Steps that finish in double precision what single precision has found, and what is asked of the latter at most.
+_FINISH, _SINGLE_RTOL = 2, 5e-7
 # Ritz values looked at to tell a cluster at the top from a gap.
 _CLUSTER = 12
 # An error is never estimated below this fraction of the residual. A warm start lies within the cluster at the top, if
@@ -73,16 +76,24 @@ def leading_run(
 
     A member is done when the estimated relative error of its value is at most `rtol`; with a `failure_probability`,
     when its probabilistic upper bound is within `rtol` of its value; with `enough(value, error, upper)`, when that says
-    so. `maxiter` bounds the products with ``A^H A``.
+    so. `maxiter` bounds the products with ``A^H A``. Where nothing is claimed of the start, a matrix of double
+    precision is iterated on in single precision first, and only finished in its own.
     """
-    side = DetachedOperator(smaller_side(operator))
+    side, rng = DetachedOperator(smaller_side(operator)), B.as_rng(rng)
     n, batch = side.shape[-1], side.batch_shape
-    start, overlap = _start(side, operator, v0, B.as_rng(rng), failure_probability / max(1, math.prod(batch)))
+    per_member = failure_probability / max(1, math.prod(batch))
+    low = None if v0 is not None or failure_probability else in_single_precision(side)
+    if low is None or maxiter <= _FINISH:
+        start, overlap = _start(side, operator, v0, rng, per_member)
+        before, cycle = 0, _CYCLE
+    else:
+        first = leading_run(low, rtol=max(rtol, _SINGLE_RTOL), maxiter=maxiter - _FINISH, rng=rng)
+        start, overlap = B.cast(first.vector, side.dtype), np.ones(batch)
+        before, cycle = first.matvecs // 2, _FINISH
     vector_bytes = B.numpy_dtype(start.dtype).itemsize * n * max(1, math.prod(batch))
     capacity = min(n, maxiter, max(2 * _CYCLE, _BASIS_BYTES // max(1, vector_bytes)))
     policy = "full" if vector_bytes <= _REORTHOGONALIZED_BYTES else "none"
-    run, before, upper = _lanczos(side, start, capacity, policy), 0, np.full(batch, np.inf)
-    cycle, open_error = _CYCLE, math.inf
+    run, upper, open_error = _lanczos(side, start, capacity, policy), np.full(batch, np.inf), math.inf
     while True:
         run.expand(min(cycle, maxiter - before - run.steps, capacity - run.steps))
         pairs = run.ritz(count=_CLUSTER)

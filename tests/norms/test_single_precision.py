@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lipcore as lc
+from lipcore import _backend as B
+from lipcore.norms.single_precision import in_single_precision
+
+SHAPES = [(900, 600), (600, 900)]
+
+
+def matrix(shape, dtype="float64", scale=1.0):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(shape)
+    return ((a + 1j * rng.standard_normal(shape) if dtype == "complex128" else a) * scale).astype(dtype)
+
+
+@pytest.fixture
+def products(monkeypatch):
+    """Columns multiplied, by the dtype of the matrix."""
+    counts = {}
+    for hook in ("_matmat", "_rmatmat"):
+        plain = getattr(lc.Dense, hook)
+
+        def counted(self, X, plain=plain):
+            name = B.dtype_name(self.dtype)
+            counts[name] = counts.get(name, 0) + X.shape[-1]
+            return plain(self, X)
+
+        monkeypatch.setattr(lc.Dense, hook, counted)
+    return counts
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_few_products_are_in_double_precision(products, shape, dtype):
+    a = matrix(shape, dtype)
+    exact = np.linalg.norm(a, 2)
+    assert abs(float(lc.opnorm(a, rtol=1e-6)) / exact - 1) < 1e-6
+    narrow = "float32" if dtype == "float64" else "complex64"
+    assert products[narrow] > 40
+    assert products[dtype] <= 8
+    # the rest, where more is wanted than single precision knows, is done in double precision
+    assert abs(float(lc.opnorm(a, rtol=1e-12)) / exact - 1) < 1e-12
+
+
+def test_the_claim_of_a_random_start_needs_double_precision(products):
+    bounds = lc.opnorm_bounds(matrix((900, 600)), kind="probabilistic", rtol=1e-2, rng=0)
+    assert bounds.kind == "probabilistic"
+    assert "float32" not in products
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-20, 1e20, 1e200])
+def test_scales_that_single_precision_does_not_hold(products, scale):
+    a = matrix((900, 600))
+    assert abs(float(lc.opnorm(a * scale, rtol=1e-6)) / scale / float(lc.opnorm(a, rtol=1e-9)) - 1) < 1e-6
+    assert in_single_precision(lc.Dense(a * scale)) is None
+
+
+def test_clusters_and_rank_one(products):
+    rng = np.random.default_rng(1)
+    u, v = (np.linalg.qr(rng.standard_normal((900, 600)))[0] for _ in range(2))
+    clustered = (u[:, :600] * np.clip(1 - 1e-3 * np.arange(600), 0.3, 1)) @ v[:600].T
+    exact = np.linalg.norm(clustered, 2)
+    assert abs(float(lc.opnorm(clustered, rtol=1e-6)) / exact - 1) < 1e-6
+    one = np.outer(u[:, 0], v[:600, 0]) * 3
+    assert abs(float(lc.opnorm(one, rtol=1e-10)) - np.linalg.norm(one, 2)) < 1e-9
+    assert float(lc.opnorm(np.zeros((900, 600)))) == 0.0
+
+
+def test_products_count_against_maxiter():
+    a = matrix((900, 600))
+    with pytest.raises(lc.ConvergenceError):
+        lc.opnorm(a, rtol=1e-6, maxiter=6)
+    assert lc.opnorm_bounds(a, kind="estimate", rtol=1e-14, maxiter=30).matvecs <= 60
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_entries_that_are_not_finite(bad):
+    a = matrix((900, 600))
+    a[3, 4] = bad
+    with pytest.raises(ValueError, match="finite"):
+        lc.opnorm(a)
+
+
+@pytest.mark.backends("torch", "jax-x64", "strict")
+def test_other_libraries(backend, products):
+    a = matrix((900, 600))
+    assert abs(float(backend.to_numpy(lc.opnorm(backend.asarray(a), rtol=1e-6))) / np.linalg.norm(a, 2) - 1) < 1e-6
+    # what lies in the host's memory is NumPy's; array-api-strict is taken for a device
+    assert ("float32" in products) == (backend.native != "strict")
+
+
+def test_what_does_not_pay():
+    assert in_single_precision(lc.Dense(np.ones((300, 300)))) is None
+    assert in_single_precision(lc.Dense(np.ones((900, 600), np.float32))) is None
+    assert in_single_precision(lc.Identity(1000, np.float64)) is None
+    wide = in_single_precision(lc.Dense(np.ones((600, 900))).adjoint())
+    assert wide.shape == (900, 600)
