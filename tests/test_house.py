@@ -150,8 +150,8 @@ def test_version_is_the_installed_one():
 
 def public_modules() -> list[ModuleType]:
     found = [lipcore]
-    rooms = ("operators", "solvers", "norms", "orthogonal", "layers", "parametrizations", "networks", "nn.losses",
-             "nn.metrics", "frontends", "report")  # fmt: skip
+    rooms = ("operators", "solvers", "norms", "orthogonal", "layers", "parametrizations", "networks", "nn",
+             "nn.losses", "nn.metrics", "frontends", "report")  # fmt: skip
     if importlib.util.find_spec("jax") is not None:
         rooms += ("nn.jax",)
     if importlib.util.find_spec("keras") is not None:
