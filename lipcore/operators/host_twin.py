@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from .attention_heads import AttentionHeads
 from .attention_kernel import AttentionKernel
 from .attention_scores import Scores
 from .base import LinearOperator
+from .convolution import Convolution
+from .convolution_transpose import ConvolutionTranspose
 from .dense import Dense
 from .diagonal import Diagonal
 from .identity import Identity
@@ -26,10 +29,14 @@ from .token_map import TokenMap, TokenMaps
 
 # Operators that are made of nothing but arrays, numbers and such operators.
 _KNOWN = (
-    AdjointOperator, AttentionHeads, AttentionJacobian, Dense, Diagonal, Folded, HStack, Identity, PairRotation,
+    AdjointOperator, AttentionHeads, AttentionJacobian, Convolution, ConvolutionTranspose, Dense, Diagonal, Folded,
+    HStack, Identity, PairRotation,
     PerSample, ProductOperator, RowExtension, RowNormalization, ScaledOperator, SumOperator, TokenMap, TokenMaps,
     TransposedOperator, VStack,
 )  # fmt: skip
+# Multiplications of a convolution up to which its products take no longer in NumPy than in torch, whose threads are
+# woken for each. 64 channels, 3 x 3, 32 x 32 (38 million): 0.7 and 0.8 ms; 256 channels (604 million): 12 and 8 ms.
+_SMALL = 1 << 26
 
 
 class Twin(NamedTuple):
@@ -47,7 +54,7 @@ class HostViews:
     """Copies of objects with NumPy views in the place of arrays in the host's memory."""
 
     def __init__(self) -> None:
-        self.differentiated = self.attends = False
+        self.differentiated = self.pays = self.heavy = False
         self._numpy = B.array_namespace(np.zeros(()))
 
     def moved(self, x: Any) -> Any:
@@ -71,7 +78,9 @@ class HostViews:
     def _operator(self, x: LinearOperator) -> LinearOperator:
         if type(x) not in _KNOWN:
             raise NoTwinError
-        self.attends |= isinstance(x, AttentionJacobian)
+        if isinstance(x, Convolution | ConvolutionTranspose):
+            self.heavy |= _multiplications(x) > _SMALL
+        self.pays |= isinstance(x, AttentionJacobian | Convolution | ConvolutionTranspose)
         home = {"xp": self._numpy, "device": "cpu", "dtype": np.dtype(B.dtype_name(x.dtype))}
         kept = {key: value for key, value in x.__dict__.items() if key not in home}
         twin: LinearOperator = copy.copy(x)
@@ -85,12 +94,19 @@ class HostViews:
         return twin
 
 
+def _multiplications(convolution: Convolution | ConvolutionTranspose) -> int:
+    """Multiplications of one product, to the padding."""
+    pixels = min(math.prod(convolution.domain_shape[1:]), math.prod(convolution.range_shape[1:]))
+    return int(math.prod(convolution.kernel.shape) * pixels)
+
+
 def host_twin(operator: LinearOperator) -> Twin | None:
-    """A twin of an operator that attention is part of; None where it is NumPy's already, or has none.
+    """A twin of an operator that attention or small convolutions are part of; None where it is NumPy's, or has none.
 
     Attention takes some twenty steps a product, each of which costs several times as much to start in torch, and
-    tens of times in JAX outside of a compiled function, as it does in NumPy. On the host no array is copied. Devices,
-    half precision, traced arrays, and operators of other kinds in a composition have no twin.
+    tens of times in JAX outside of a compiled function, as it does in NumPy; so do the few operations on vectors of
+    some ten thousand numbers between products with small convolutions. On the host no array is copied. Devices, half
+    precision, traced arrays, large convolutions, and operators of other kinds in a composition have no twin.
 
     Examples
     --------
@@ -107,4 +123,4 @@ def host_twin(operator: LinearOperator) -> Twin | None:
         twin = builder.moved(operator)
     except NoTwinError:
         return None
-    return Twin(twin, builder.differentiated) if builder.attends else None
+    return Twin(twin, builder.differentiated) if builder.pays and not builder.heavy else None
