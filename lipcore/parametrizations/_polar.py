@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from .. import _backend as B
 from .._typing import Array
 from ..orthogonal.polar_express import polar_express
 
+#: Polar factors of a stack (..., m, n), in one of several ways.
+Factor: TypeAlias = Callable[[Array], Array]
 # Singular values down to this part of the norm are brought to 1; smaller ones stay below.
 LEAST = 1e-4
 

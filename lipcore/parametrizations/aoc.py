@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from .. import _backend as B
 from .._typing import Array, Shape
-from ._blocks import Entries, atom_entries, atoms, pointwise
-from ._weights import Weight, composed, read_weight
+from ._blocks import Entries, bases, pointwise, projector_axes, projector_entries, taps_last, with_projector
+from ._polar import Factor, polar
+from ._weights import Weight, read_weight
 
 
 def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dilation: int | Sequence[int] = 1) -> Array:
@@ -53,8 +55,9 @@ def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
     none 1-Lipschitz. This for parameters whose matrices have singular values within a factor of 10,000; for any others
     1-Lipschitz. Up to rounding in each factor. The transposed convolution has the same singular values.
 
-    **Cost.** Independent of batch and image: polar factors, and a product tree of kernels, which is as deep as the
-    logarithm of k. **Limits.** As those of `bcop`.
+    **Cost.** Independent of batch and image: two or three polar factors, one of them of a stack of
+    :math:`\sum (k - s)` matrices, and as many products of kernels, each through a basis of half rank.
+    **Limits.** As those of `bcop`.
 
     Boissin, Mamalet, Fel, Picard, Massena and Serrurier 2025, "An adaptive orthogonal convolution scheme for
     efficient and flexible CNN architectures" (arXiv 2501.07930).
@@ -68,6 +71,18 @@ def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
     >>> np.allclose((A.H @ A).to_dense(), np.eye(72))
     True
     """
+    return by_projectors(weight, polar, stride=stride, groups=groups, dilation=dilation)
+
+
+def by_projectors(
+    weight: Array,
+    factor: Factor,
+    *,
+    stride: int | Sequence[int] = 1,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+) -> Array:
+    """`aoc` with polar factors by `factor`."""
     read = read_weight(weight, stride, groups, dilation)
     steps = tuple(s // math.gcd(s, d) for s, d in zip(read.stride, read.dilation, strict=True))
     if any(k < s for k, s in zip(read.taps, steps, strict=True)):
@@ -81,7 +96,7 @@ def aoc(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
     # the last one always fits
     fitting = (choice for choice in widths if _needed(read, *choice, steps, rest) <= available)
     width, first = next(fitting, widths[-1])
-    return _assembled(read, width, first, steps, rest)
+    return read.like_weight(taps_last(_assembled(read, width, first, steps, rest, factor)))
 
 
 def _widths(read: Weight, steps: Shape) -> Iterator[tuple[int, bool]]:
@@ -101,22 +116,27 @@ def _widths(read: Weight, steps: Shape) -> Iterator[tuple[int, bool]]:
 
 
 def _needed(read: Weight, width: int, first: bool, steps: Shape, rest: Shape) -> int:
-    total = atom_entries(width, rest) + (width * read.inputs if first else 0)
+    total = projector_entries(width, rest) + (width * read.inputs if first else 0)
     last = math.prod(steps) > 1 or not first
     return total + (read.outputs * width * math.prod(steps) if last else 0)
 
 
-def _assembled(read: Weight, width: int, first: bool, steps: Shape, rest: Shape) -> Array:
-    """The kernels, convolved from the input on."""
-    entries, groups, ones = Entries(read), read.groups, (1,) * len(steps)
-    parts: list[Array | None] = []
+def _assembled(read: Weight, width: int, first: bool, steps: Shape, rest: Shape, factor: Factor) -> Array:
+    """The matrix that is there, convolved with one projector after the other, (groups, *taps, outputs, inputs)."""
+    entries, axes = Entries(read), projector_axes(rest)
+    outer = inner = None
     if math.prod(steps) > 1 or not first:
-        parts.append(pointwise(entries, read.outputs, width, steps, groups))
+        outer = pointwise(entries, read.outputs, width, steps, factor)
     if first:
-        parts.append(pointwise(entries, width, read.inputs, ones, groups))
-    parts.insert(len(parts) - first, atoms(entries, width, rest, groups))
-    kernels = [part for part in parts if part is not None]
-    found = kernels[0]
-    for kernel in kernels[1:]:
-        found = composed(found, kernel, groups) if read.taps else read.xp.matmul(found, kernel)
-    return found
+        inner = pointwise(entries, width, read.inputs, (1,) * len(steps), factor)
+    turns = list(zip(bases(entries, width, rest, factor), axes, strict=True))
+    if outer is None:
+        # from the input on: the transposed kernel, since projectors are symmetric
+        found = B.transpose(inner)
+        for basis, axis in reversed(turns):
+            found = with_projector(found, basis, axis)
+        return B.transpose(found)
+    found = outer
+    for basis, axis in turns:
+        found = with_projector(found, basis, axis)
+    return found if inner is None else read.xp.matmul(found, inner)

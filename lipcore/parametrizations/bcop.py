@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._typing import Array
-from .aoc import aoc
+from ._polar import Factor, polar
+from .aoc import by_projectors
 
 
 def bcop(weight: Array, *, stride: int = 1, groups: int = 1, dilation: int | Sequence[int] = 1) -> Array:
@@ -49,7 +50,8 @@ def bcop(weight: Array, *, stride: int = 1, groups: int = 1, dilation: int | Seq
     the infinite lattice. This for parameters whose matrices have singular values within a factor of 10,000; for any
     others 1-Lipschitz. Up to rounding in each factor.
 
-    **Cost.** :math:`1 + \sum (k - 1)` polar factors of order ``max(out, in)`` by half of it, and products of kernels.
+    **Cost.** :math:`1 + \sum (k - 1)` polar factors of order ``max(out, in)`` by half of it, all but one
+    in one stack, and as many products of kernels.
     **Limits.** Not all orthogonal convolutions in two dimensions are reached, and the ranks of the projectors cut the
     set into parts (Li et al. double the channels against it). One channel gives a shift. The factors act on the larger
     of ``out`` and ``in`` where the weight has entries enough, else on the smaller.
@@ -66,6 +68,13 @@ def bcop(weight: Array, *, stride: int = 1, groups: int = 1, dilation: int | Seq
     >>> np.allclose((A.H @ A).to_dense(), np.eye(100))
     True
     """
+    return stride_one_by_projectors(weight, polar, stride=stride, groups=groups, dilation=dilation)
+
+
+def stride_one_by_projectors(
+    weight: Array, factor: Factor, *, stride: int = 1, groups: int = 1, dilation: int | Sequence[int] = 1
+) -> Array:
+    """`bcop` with polar factors by `factor`."""
     if stride not in (1, (1,), (1, 1), (1, 1, 1)):
         raise ValueError(f"`stride` must be 1 for bcop, got {stride!r}; use `aoc`, which is orthogonal with strides")
-    return aoc(weight, groups=groups, dilation=dilation)
+    return by_projectors(weight, factor, groups=groups, dilation=dilation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _backend as B
 from .._typing import Array
-from ._polar import polar
+from ._polar import Factor, polar
 from ._weights import dense_only
 
 
@@ -52,6 +52,11 @@ def block_reflectors(weight: Array) -> Array:
     >>> np.allclose(weight, [[-1.0, 0.0], [0.0, -1.0]])
     True
     """
+    return by_reflections(weight, polar)
+
+
+def by_reflections(weight: Array, factor: Factor) -> Array:
+    """`block_reflectors` with polar factors by `factor`."""
     read = dense_only(weight, "block_reflectors", "`aoc`, with the same factors")
     wide = read.outputs < read.inputs
     tall = B.transpose(weight) if wide else weight
@@ -59,6 +64,6 @@ def block_reflectors(weight: Array) -> Array:
     found = read.xp.eye(tall.shape[0], tall.shape[1], dtype=weight.dtype, device=read.device)
     for part in (tall[:, half:], tall[:, :half]):
         if part.shape[1]:
-            basis = polar(part)
+            basis = factor(part)
             found = found - 2 * read.xp.matmul(basis, read.xp.matmul(B.transpose(basis), found))
     return B.transpose(found) if wide else found

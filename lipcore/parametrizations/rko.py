@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .._typing import Array
 from ..orthogonal.bjorck import bjorck as bjorck_iteration
-from ._polar import polar
+from ._polar import Factor, polar
 from ._weights import read_weight
 
 
@@ -70,8 +70,20 @@ def rko(weight: Array, *, stride: int | Sequence[int] = 1, groups: int = 1, dila
     >>> np.allclose((A.H @ A).to_dense(), np.eye(36))
     True
     """
+    return reshaped(weight, polar, stride=stride, groups=groups, dilation=dilation)
+
+
+def reshaped(
+    weight: Array,
+    factor: Factor,
+    *,
+    stride: int | Sequence[int] = 1,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+) -> Array:
+    """`rko` with polar factors by `factor`."""
     read = read_weight(weight, stride, groups, dilation)
-    return read.like_weight(polar(read.by_groups(weight)) / math.sqrt(read.windows()))
+    return read.like_weight(factor(read.by_groups(weight)) / math.sqrt(read.windows()))
 
 
 def bjorck(

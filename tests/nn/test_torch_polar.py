@@ -10,6 +10,7 @@ from torch import nn  # noqa: E402
 
 import lipcore.nn.torch as lt  # noqa: E402
 from lipcore import parametrizations  # noqa: E402
+from lipcore.nn.torch.constructions import stand_in  # noqa: E402
 from lipcore.nn.torch.polar import PolarFactor, WarmPolar  # noqa: E402
 
 
@@ -32,8 +33,42 @@ def test_value_and_gradient_are_those_of_the_construction(shape, place):
         pytest.skip("a matrix has no stride")
     weight = matrix(*shape).float().requires_grad_()
     g = matrix(*reversed(shape)).float().reshape(shape)
-    expected = parametrizations.rko(weight, **place)
-    found = WarmPolar(parametrizations.rko, shape, place, {})(weight)
+    check_value_and_gradient(parametrizations.rko, weight, place, g)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "place"),
+    [
+        ("aoc", (6, 2, 3, 3), {}),
+        ("aoc", (2, 6, 3), {}),
+        ("aoc", (8, 2, 4, 3), {"stride": (2, 1), "groups": 2}),
+        ("aoc", (4, 3, 5), {"stride": 2, "dilation": 2}),
+        ("bcop", (4, 4, 3, 3), {"dilation": (2, 2)}),
+        ("bcop", (1, 1, 3), {}),
+        ("block_reflectors", (7, 5), {}),
+        ("block_reflectors", (3, 4), {}),
+        ("block_reflectors", (4, 1), {}),
+        ("lot", (5, 7), {}),
+    ],
+    ids=str,
+)
+def test_every_construction_out_of_polar_factors(name, shape, place):
+    weight = matrix(*shape).float().requires_grad_()
+    cotangent = matrix(*reversed(shape)).float().reshape(shape)
+    check_value_and_gradient(getattr(parametrizations, name), weight, place, cotangent)
+        getattr(parametrizations, name), weight, place, matrix(*shape[::-1]).float().reshape(shape)
+    )
+
+
+def warm(function, weight, place=None):
+    made = stand_in(function, weight, place or {}, {})
+    assert isinstance(made, WarmPolar)
+    return made
+
+
+def check_value_and_gradient(function, weight, place, g):
+    expected = function(weight, **place)
+    found = warm(function, weight, place)(weight)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     (one,), (other,) = (torch.autograd.grad((y * g).sum(), weight) for y in (found, expected))
     torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-4)
@@ -44,7 +79,7 @@ def test_value_and_gradient_are_those_of_the_construction(shape, place):
 def test_never_longer_than_one(spread, scale):
     u, _, vh = np.linalg.svd(np.random.default_rng(1).standard_normal((8, 12)), full_matrices=False)
     weight = torch.from_numpy(scale * (u * np.geomspace(spread, 1, 8)) @ vh).float().requires_grad_()
-    made = WarmPolar(parametrizations.rko, weight.shape, {}, {})(weight)
+    made = warm(parametrizations.rko, weight)(weight)
     values = torch.linalg.svdvals(made.detach().double())
     assert float(values.max()) <= 1 + 1e-6
     if spread >= 1e-2:
@@ -55,13 +90,13 @@ def test_never_longer_than_one(spread, scale):
 
 def test_zeros_stay_and_have_finite_gradients():
     weight = torch.zeros(3, 5, requires_grad=True)
-    made = WarmPolar(parametrizations.rko, weight.shape, {}, {})(weight)
+    made = warm(parametrizations.rko, weight)(weight)
     made.sum().backward()
     assert torch.equal(made, torch.zeros(3, 5))
     assert torch.isfinite(weight.grad).all()
 
 
-@pytest.mark.parametrize("method", ["rko", "bjorck", "lot"])
+@pytest.mark.parametrize("method", ["aoc", "bcop", "bjorck", "block_reflectors", "lot", "rko"])
 def test_training_and_evaluation_agree(method):
     layer = lt.constrain(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(8, 5)), method)
     trained = [layer.train()[i].weight.detach() for i in (0, 2)]
@@ -82,3 +117,10 @@ def test_a_second_derivative_is_refused():
     (grad,) = torch.autograd.grad(PolarFactor.apply(w)[0].square().sum() + w.sum(), w, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()
+
+
+def test_options_are_checked_while_training_too():
+    with pytest.raises(ValueError, match="`stride` must be 1 for bcop"):
+        lt.constrain_weight(nn.Conv2d(4, 4, 3, stride=2).train(), "bcop")
+    with pytest.raises(ValueError, match="fewer than its stride"):
+        lt.constrain_weight(nn.Conv2d(4, 4, 2, stride=3).train(), "aoc")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..._typing import Array
-from ...parametrizations._weights import read_weight
 
 # Eigenvalues of the Gram matrix below this part of the largest one are rounding: 1e-3 of the norm in single precision.
 _FLOOR = 16.0
@@ -62,14 +60,14 @@ class PolarFactor(torch.autograd.Function):
 
 
 class WarmPolar(nn.Module):
-    r"""Orthonormal reshaped kernels on the CPU, for training only.
+    r"""Constructions out of polar factors on the CPU, for training only.
 
     Parameters
     ----------
     function : callable
         The construction, which is called where weights are on another device.
-    shape : tuple of int
-        Of the weight, dense or a kernel.
+    with_factor : callable
+        ``with_factor(weight, factor, **place)``: the same with polar factors by a function of its own.
     place : mapping
         `stride`, `dilation` and `groups` of the convolution, where they are not 1.
     options : mapping
@@ -77,39 +75,42 @@ class WarmPolar(nn.Module):
 
     Notes
     -----
-    The value is that of `lipcore.parametrizations.rko`, up to rounding, for weights whose singular values lie within a
-    factor of 1,000; smaller ones stay smaller here. An iteration of some 30 products that autograd has to keep takes
-    several times as long. What counts is made by the construction in evaluation mode.
+    The value is that of `function`, up to rounding, for weights whose matrices have singular values within a factor of
+    1,000; smaller ones stay smaller here. An iteration of some 30 products that autograd has to keep takes several
+    times as long. What counts is made by the construction in evaluation mode.
     """
 
     def __init__(
         self,
         function: Callable[..., Array],
-        shape: Sequence[int],
+        with_factor: Callable[..., Array],
         place: Mapping[str, Any],
         options: Mapping[str, Any],
     ) -> None:
         super().__init__()
         self.function, self.options = function, {**place, **options}
-        read = read_weight(torch.empty(tuple(shape)), **place)
-        self.split = (read.groups, read.outputs, read.inputs * math.prod(read.taps))
-        self.scale = 1 / math.sqrt(read.windows())
+        self.with_factor, self.place = with_factor, dict(place)
 
     def forward(self, weight: Array) -> Array:
         """The weight, constrained."""
         if weight.device.type != "cpu":
             return self.function(weight, **self.options)
-        matrices = weight.reshape(self.split)
-        largest = matrices.detach().abs().amax(dim=(-2, -1), keepdim=True)
-        # squares of entries are to be neither too large nor too small
-        matrices = matrices / torch.where(largest > 0, largest, torch.ones_like(largest))
-        wide = self.split[1] <= self.split[2]
-        q = _factor(matrices if wide else matrices.mT)
-        return ((q if wide else q.mT) * self.scale).reshape(weight.shape)
+        return self._made(weight)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _made(self, weight: Array) -> Array:
+        """As it is under ``torch.compile``, which does not know of derivatives that have none."""
+        return self.with_factor(weight, decomposed, **self.place)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
-def _factor(matrices: Array) -> Array:
-    """As it is under ``torch.compile``, which does not know of derivatives that have none."""
-    factor: Array = PolarFactor.apply(matrices)[0]
-    return factor
+def decomposed(matrices: Array) -> Array:
+    """Polar factors of a stack (..., m, n) by `PolarFactor`; zero stays zero."""
+    if 0 in matrices.shape:
+        return matrices
+    largest = matrices.detach().abs().amax(dim=(-2, -1), keepdim=True)
+    # squares of entries are to be neither too large nor too small
+    scaled = matrices / torch.where(largest > 0, largest, torch.ones_like(largest))
+    wide = scaled.shape[-2] <= scaled.shape[-1]
+    stack = scaled if wide else scaled.mT
+    q = PolarFactor.apply(stack.reshape(-1, *stack.shape[-2:]))[0].reshape(stack.shape)
+    return q if wide else q.mT
