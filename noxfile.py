@@ -180,7 +180,7 @@ def doctest(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, its gallery executed, with every warning an error."""
-    install(session, *group("docs"))
+    install(session, *group("docs"), torch=True)
     env = ONE_THREAD | {"KERAS_BACKEND": "jax"}
     session.run(
         "sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs, env=env

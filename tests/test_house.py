@@ -152,10 +152,7 @@ def public_modules() -> list[ModuleType]:
     found = [lipcore]
     rooms = ("operators", "solvers", "norms", "orthogonal", "layers", "parametrizations", "networks", "nn",
              "nn.losses", "nn.metrics", "frontends", "report")  # fmt: skip
-    if importlib.util.find_spec("jax") is not None:
-        rooms += ("nn.jax",)
-    if importlib.util.find_spec("keras") is not None:
-        rooms += ("nn.keras",)
+    rooms += tuple(f"nn.{name}" for name in ("jax", "keras", "torch") if importlib.util.find_spec(name) is not None)
     for name in rooms:
         path = PACKAGE.joinpath(*name.split("."))
         if (path / "__init__.py").exists() or path.with_suffix(".py").exists():

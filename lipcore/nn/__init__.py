@@ -2,5 +2,6 @@
 
 from . import losses, metrics
 from ._certify import Certificate
+from ._constructions import methods
 
-__all__ = ["Certificate", "losses", "metrics"]
+__all__ = ["Certificate", "losses", "methods", "metrics"]

@@ -35,7 +35,18 @@ METHODS: dict[str, Method] = {
 
 
 def methods() -> list[str]:
-    """Names that `constrain` takes."""
+    """Names of the constructions that layers, `constrain` and rules take.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> import lipcore as lc
+    >>> lc.nn.methods()[:4]
+    ['aoc', 'aol', 'bcop', 'bjorck']
+    """
     return sorted(METHODS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import subprocess
 import sys
@@ -84,6 +85,18 @@ def test_loss_is_its_function_and_has_gradients(name):
     assert torch.isfinite(logits.grad).all()
     assert float(logits.grad.abs().sum()) > 0
     assert all(key in repr(module) for key in options if key in module.options)
+
+
+def test_options_are_those_of_the_function():
+    found = inspect.signature(lt.HKRLoss).parameters
+    assert [*found] == ["alpha", "min_margin", "convex", "positive_fraction", "reduction"]
+    assert lt.HKRLoss(2.0, 0.5).options == lt.HKRLoss(alpha=2.0, min_margin=0.5, convex=False).options
+    with pytest.raises(TypeError, match="HKRLoss: got an unexpected keyword argument 'margin'; it takes alpha, min_m"):
+        lt.HKRLoss(margin=1.0)
+    # what the function says of its options, in the place of a reference to it
+    if lt.HKRLoss.__doc__ is not None:
+        assert "    convex : bool, default False\n        Which of the two conventions" in lt.HKRLoss.__doc__
+        assert ": see `" not in lt.SoftHKRMulticlassLoss.__doc__
 
 
 def test_learned_margins_stay_between_their_ends():

@@ -1,6 +1,6 @@
 """1-Lipschitz networks in Keras 3, on any of its backends: layers, losses, and certificates of what was trained."""
 
-from ._layer import methods
+from .._constructions import methods
 from .activations import Householder, PReLUlip
 from .blocks import InvertibleDownSampling, InvertibleUpSampling
 from .certify import Certificate, certify

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from .._constructions import METHODS, accepted, construction
+from .._constructions import accepted, construction
 from ._arrays import constrained
 
 # Options that layers of Keras do not have.
@@ -130,22 +130,6 @@ class Constrained(keras.layers.Layer):
             "method": self.method,
             "options": self.options,
         }
-
-
-def methods() -> list[str]:
-    """Names that the argument `method` of the constrained layers takes.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> import lipcore.nn.keras as lk
-    >>> lk.methods()[:4]
-    ['aoc', 'aol', 'bcop', 'bjorck']
-    """
-    return sorted(METHODS)
 
 
 def checked_lipschitz(value: Any) -> float:

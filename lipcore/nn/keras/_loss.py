@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
-from ..._typing import Array
+from .._options import OptionsOf
 from ._arrays import lift, lower
 
 
-class FunctionLoss(keras.losses.Loss):
+class FunctionLoss(OptionsOf, keras.losses.Loss):
     """A function of `lipcore.nn.losses` with its options, averaged over samples by Keras."""
 
-    function: ClassVar[Callable[..., Array]]
+    outer: ClassVar[Mapping[str, Any]] = {"reduction": "sum_over_batch_size", "name": None, "dtype": None}
     # -1 for what is to be maximised
     sign: ClassVar[float] = 1.0
     classes: ClassVar[bool] = True
 
-    def __init__(
-        self, *, reduction: str = "sum_over_batch_size", name: str | None = None, dtype: Any = None, **options: Any
-    ) -> None:
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.options = options
+    def __init__(self, *args: Any, **options: Any) -> None:
+        found = self.read(args, options)
+        super().__init__(**{name: found.pop(name) for name in self.outer})
+        self.options = found
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Terms of the samples."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import losses
 from ._layer import registered
 from ._loss import FunctionLoss
@@ -15,10 +13,9 @@ class KR(FunctionLoss):
 
     Parameters
     ----------
-    positive_fraction : float, optional
-        See `lipcore.nn.losses.kr`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    positive_fraction : see `lipcore.nn.losses.kr`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Notes
     -----
@@ -36,9 +33,6 @@ class KR(FunctionLoss):
     sign = -1.0
     classes = False
 
-    def __init__(self, positive_fraction: float | None = None, **kwargs: Any) -> None:
-        super().__init__(positive_fraction=positive_fraction, **kwargs)
-
 
 @registered
 class MulticlassKR(KR):
@@ -46,10 +40,9 @@ class MulticlassKR(KR):
 
     Parameters
     ----------
-    positive_fraction : float, optional
-        See `lipcore.nn.losses.multiclass_kr`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    positive_fraction : see `lipcore.nn.losses.multiclass_kr`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -69,10 +62,9 @@ class HKR(FunctionLoss):
 
     Parameters
     ----------
-    alpha, min_margin : float
-        See `lipcore.nn.losses.hkr`.
-    **kwargs
-        Its other options, and ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    alpha, min_margin, convex, positive_fraction : see `lipcore.nn.losses.hkr`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -85,9 +77,6 @@ class HKR(FunctionLoss):
     function = staticmethod(losses.hkr)
     classes = False
 
-    def __init__(self, alpha: float = 10.0, min_margin: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(alpha=alpha, min_margin=min_margin, **kwargs)
-
 
 @registered
 class MulticlassHKR(HKR):
@@ -95,10 +84,9 @@ class MulticlassHKR(HKR):
 
     Parameters
     ----------
-    alpha, min_margin : float
-        See `lipcore.nn.losses.multiclass_hkr`.
-    **kwargs
-        Its other options, and ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    alpha, min_margin, convex, positive_fraction : see `lipcore.nn.losses.multiclass_hkr`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -118,10 +106,9 @@ class HingeMargin(FunctionLoss):
 
     Parameters
     ----------
-    min_margin : float
-        See `lipcore.nn.losses.hinge_margin`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    min_margin : see `lipcore.nn.losses.hinge_margin`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -134,9 +121,6 @@ class HingeMargin(FunctionLoss):
     function = staticmethod(losses.hinge_margin)
     classes = False
 
-    def __init__(self, min_margin: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(min_margin=min_margin, **kwargs)
-
 
 @registered
 class MulticlassHinge(HingeMargin):
@@ -144,10 +128,9 @@ class MulticlassHinge(HingeMargin):
 
     Parameters
     ----------
-    min_margin : float
-        See `lipcore.nn.losses.multiclass_hinge`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    min_margin : see `lipcore.nn.losses.multiclass_hinge`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -167,10 +150,9 @@ class MultiMargin(MulticlassHinge):
 
     Parameters
     ----------
-    min_margin : float
-        See `lipcore.nn.losses.multi_margin`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    min_margin : see `lipcore.nn.losses.multi_margin`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -189,10 +171,9 @@ class CategoricalHinge(MulticlassHinge):
 
     Parameters
     ----------
-    min_margin : float
-        See `lipcore.nn.losses.categorical_hinge`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    min_margin : see `lipcore.nn.losses.categorical_hinge`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -211,10 +192,9 @@ class TauCategoricalCrossentropy(FunctionLoss):
 
     Parameters
     ----------
-    tau : float
-        See `lipcore.nn.losses.tau_cross_entropy`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    tau : see `lipcore.nn.losses.tau_cross_entropy`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -226,9 +206,6 @@ class TauCategoricalCrossentropy(FunctionLoss):
 
     function = staticmethod(losses.tau_cross_entropy)
 
-    def __init__(self, tau: float, **kwargs: Any) -> None:
-        super().__init__(tau=tau, **kwargs)
-
 
 @registered
 class TauSparseCategoricalCrossentropy(TauCategoricalCrossentropy):
@@ -236,10 +213,9 @@ class TauSparseCategoricalCrossentropy(TauCategoricalCrossentropy):
 
     Parameters
     ----------
-    tau : float
-        See `lipcore.nn.losses.tau_cross_entropy`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    tau : see `lipcore.nn.losses.tau_cross_entropy`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------
@@ -256,10 +232,9 @@ class TauBinaryCrossentropy(TauCategoricalCrossentropy):
 
     Parameters
     ----------
-    tau : float
-        See `lipcore.nn.losses.tau_binary_cross_entropy`.
-    **kwargs
-        ``reduction``, ``name`` and ``dtype`` of ``keras.losses.Loss``.
+    tau : see `lipcore.nn.losses.tau_binary_cross_entropy`
+    reduction, name, dtype
+        As for ``keras.losses.Loss``.
 
     Examples
     --------

@@ -15,29 +15,28 @@ from .convolution import (
     PadConv2d,
     RKOConv2d,
     RKOConvTranspose2d,
-    SpectralConv1d,
-    SpectralConv2d,
-    SpectralConvTranspose2d,
 )
 from .householder import HouseHolder, HouseHolderOrder2
 from .image_convolution import CayleyConv2d, ECOConv2d, LOTConv2d, SOCConv2d
 from .initialise import bjorck_, conv_orthogonal_, orthogonal_, spectral_
 from .linear import FrobeniusLinear, OrthoLinear, SpectralLinear, UnitNormLinear
 from .losses import (
-    CategoricalHingeLoss,
-    CosineLoss,
-    CosineMarginLoss,
-    HingeMarginLoss,
-    HingeMulticlassLoss,
     HKRLoss,
     HKRMulticlassAutoLoss,
     HKRMulticlassLoss,
     KRLoss,
     KRMulticlassLoss,
     LseHKRMulticlassLoss,
+    SoftHKRMulticlassLoss,
+)
+from .margin_losses import (
+    CategoricalHingeLoss,
+    CosineLoss,
+    CosineMarginLoss,
+    HingeMarginLoss,
+    HingeMulticlassLoss,
     MultiMarginLoss,
     OffsetCrossEntropyLoss,
-    SoftHKRMulticlassLoss,
     TauBCELoss,
     TauCrossEntropyLoss,
 )
@@ -57,6 +56,7 @@ from .rearrange import ChannelShuffle, InvertibleDownSampling, InvertibleUpSampl
 from .residual import AdditiveResidual, ConcatResidual, L2NormResidual, LipResidual, PrescaledAdditiveResidual
 from .sandwich import SandwichLinear
 from .sequential import Sequential, evaluate_lip_const, vanilla_export
+from .spectral_convolution import SpectralConv1d, SpectralConv2d, SpectralConvTranspose2d
 
 __all__ = [
     "AOCPotentialConv2d",

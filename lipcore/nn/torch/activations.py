@@ -75,6 +75,13 @@ class GroupSort2(GroupSort):
     ----------
     axis : int
         Axis of the batched input; 1 is the channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.GroupSort2()(torch.tensor([[3.0, 1.0, 0.0, 2.0]]))
+    tensor([[1., 3., 0., 2.]])
     """
 
     def __init__(self, axis: int = 1) -> None:
@@ -88,6 +95,13 @@ class FullSort(GroupSort):
     ----------
     axis : int
         Axis of the batched input; 1 is the channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.FullSort()(torch.tensor([[3.0, 1.0, 0.0, 2.0]]))
+    tensor([[0., 1., 2., 3.]])
     """
 
     def __init__(self, axis: int = 1) -> None:
@@ -106,6 +120,13 @@ class MaxMin(GroupSort):
     -----
     torchlip's class of this name is `CReLU`. orthogonium pairs channel c with c + C/2 instead of its neighbour, which
     is the same up to a permutation of channels before and after.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.MaxMin()(torch.tensor([[3.0, 1.0, 0.0, 2.0]]))
+    tensor([[3., 1., 2., 0.]])
     """
 
     descending = True
@@ -129,6 +150,13 @@ class CReLU(nn.Module):
     Notes
     -----
     Shang et al. 2016 (arXiv 1603.05201). The Jacobian has one entry of size 1 in each column: the constant is 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.CReLU()(torch.tensor([[3.0, -1.0]]))
+    tensor([[3., 0., 0., 1.]])
     """
 
     def __init__(self, axis: int = 1) -> None:
@@ -153,6 +181,13 @@ class LPReLU(nn.Module):
         1, or the number of channels.
     init : float
         Slope of the negative side at the start.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.LPReLU()(torch.tensor([[3.0, -1.0]])).detach()
+    tensor([[ 3.0000, -0.2500]])
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
@@ -169,7 +204,18 @@ class LPReLU(nn.Module):
 
 
 class Abs(nn.Module):
-    """Absolute values."""
+    """Absolute values.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.Abs()(torch.tensor([[3.0, -1.0]]))
+    tensor([[3., 1.]])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def as_layer(self) -> L.Layer:
         """The layer of lipcore that this module is."""

@@ -127,6 +127,15 @@ def parametrization(module: nn.Module, method: str, *, lipschitz: float = 1.0, *
     -----
     A transposed convolution is the adjoint of the convolution with the same kernel, stride, dilation and groups, and
     has its norm.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> layer = torch.nn.Linear(4, 2)
+    >>> made = lt.parametrization(layer, "spectral")
+    >>> bool(torch.linalg.matrix_norm(made.eval()(layer.weight), 2) <= 1)
+    True
     """
     if isinstance(module, nn.Linear):
         place: dict[str, Any] = {}
@@ -147,7 +156,39 @@ def parametrization(module: nn.Module, method: str, *, lipschitz: float = 1.0, *
 
 
 def constrain_weight(module: nn.Module, method: str, *, lipschitz: float = 1.0, **options: Any) -> nn.Module:
-    """`module`, whose weight is a parametrization from now on; see `parametrization`."""
+    """Constrain the weight of one module.
+
+    Parameters
+    ----------
+    module : Linear, Conv or ConvTranspose
+        It is changed in place.
+    method : str
+        See `methods`.
+    lipschitz : float
+        Lipschitz constant of the layer.
+    **options
+        Of the construction.
+
+    Returns
+    -------
+    Module
+        `module`, whose weight is a parametrization from now on.
+
+    Raises
+    ------
+    TypeError
+        For another module.
+    ValueError
+        For an unknown method, a module to which it does not apply, or one that is constrained already.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> layer = lt.constrain_weight(torch.nn.Linear(4, 2), "spectral", lipschitz=0.5)
+    >>> bool(torch.linalg.matrix_norm(layer.eval().weight, 2) <= 0.5)
+    True
+    """
     if parametrize.is_parametrized(module, "weight"):
         raise ValueError(f"the weight of `module` {type(module).__name__} is parametrized already: export it first")
     made = parametrization(module, method, lipschitz=lipschitz, **options)

@@ -10,12 +10,11 @@ from torch import nn
 from .constrain import become
 from .constrained import constrain_weight
 from .initialise import orthogonal_
-from .linear import spectral_method
 
 Size = int | Sequence[int]
 
 
-class _Convolution:
+class Convolution:
     """A convolution of torch, plain or transposed, whose weight is constrained from the start."""
 
     method = ""
@@ -34,21 +33,8 @@ class _Convolution:
         return {}
 
 
-class _Spectral(_Convolution):
-    def _read(self, options: dict[str, Any]) -> dict[str, Any]:
-        self_method, construction = spectral_method(options.pop("iterations", 15))
-        object.__setattr__(self, "method", self_method)
-        return construction
-
-
-class SpectralConv1d(_Spectral, nn.Conv1d):
-    """Convolution with an orthogonal reshaped kernel: torchlip's ``SpectralConv1d``; see `SpectralConv2d`."""
-
-    plain = staticmethod(become(nn.Conv1d, "method"))
-
-
-class SpectralConv2d(_Spectral, nn.Conv2d):
-    r"""Convolution with an orthogonal reshaped kernel, divided by the overlap: torchlip's ``SpectralConv2d``.
+class FrobeniusConv2d(Convolution, nn.Conv2d):
+    """Convolution whose kernel is divided by a Frobenius norm and the overlap: torchlip's ``FrobeniusConv2d``.
 
     Parameters
     ----------
@@ -56,93 +42,103 @@ class SpectralConv2d(_Spectral, nn.Conv2d):
         As for ``torch.nn.Conv2d``; `padding_mode` must be ``"zeros"`` or ``"circular"``.
     k_coef_lip : float
         Lipschitz constant.
-    iterations : int
-        Of Björck's iteration; 0 divides by a certified bound of the norm instead.
-
-    Raises
-    ------
-    ValueError
-        For another `padding_mode`.
-
-    See Also
-    --------
-    lipcore.parametrizations.bjorck, lipcore.parametrizations.spectral : The constructions.
-
-    Notes
-    -----
-    Each group is orthogonalised by itself.
 
     Examples
     --------
     >>> import lipcore.nn.torch as lt
-    >>> layer = lt.SpectralConv2d(2, 4, 3, padding=1)
-    >>> lt.certify(layer, (2, 8, 8)).bounds.upper < 1.001
+    >>> lt.certify(lt.FrobeniusConv2d(2, 4, 3), (2, 8, 8)).bounds.upper < 1.001
     True
-    """
-
-    plain = staticmethod(become(nn.Conv2d, "method"))
-
-
-class SpectralConvTranspose2d(_Spectral, nn.ConvTranspose2d):
-    """Transposed convolution with an orthogonal reshaped kernel: torchlip's class of this name; see `SpectralConv2d`.
-
-    The options are those of ``torch.nn.ConvTranspose2d``.
-    """
-
-    plain = staticmethod(become(nn.ConvTranspose2d, "method"))
-
-
-class FrobeniusConv2d(_Convolution, nn.Conv2d):
-    """Convolution whose kernel is divided by a Frobenius norm and the overlap: torchlip's ``FrobeniusConv2d``.
-
-    The options are those of ``torch.nn.Conv2d``, and `k_coef_lip`, the Lipschitz constant.
     """
 
     method = "frobenius"
     plain = staticmethod(become(nn.Conv2d))
 
 
-class AOLConv2d(_Convolution, nn.Conv2d):
+class AOLConv2d(Convolution, nn.Conv2d):
     """Almost orthogonal convolution: orthogonium's ``AOLConv2D``.
 
-    The options are those of ``torch.nn.Conv2d``, and `k_coef_lip`, the Lipschitz constant.
+    Parameters
+    ----------
+    *args, **options
+        As for ``torch.nn.Conv2d``; `padding_mode` must be ``"zeros"`` or ``"circular"``.
+    k_coef_lip : float
+        Lipschitz constant.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.AOLConv2d(2, 4, 3), (2, 8, 8)).bounds.upper < 1.001
+    True
     """
 
     method = "aol"
     plain = staticmethod(become(nn.Conv2d))
 
 
-class RKOConv2d(_Convolution, nn.Conv2d):
+class RKOConv2d(Convolution, nn.Conv2d):
     """Convolution with an orthogonal reshaped kernel, orthogonal itself where kernel and stride are equal.
 
-    The options are those of ``torch.nn.Conv2d``, and `k_coef_lip`, the Lipschitz constant.
+    Parameters
+    ----------
+    *args, **options
+        As for ``torch.nn.Conv2d``; `padding_mode` must be ``"zeros"`` or ``"circular"``.
+    k_coef_lip : float
+        Lipschitz constant.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.RKOConv2d(2, 4, 2, stride=2), (2, 8, 8)).bounds.upper < 1.001
+    True
     """
 
     method = "rko"
     plain = staticmethod(become(nn.Conv2d))
 
 
-class AOLConvTranspose2d(_Convolution, nn.ConvTranspose2d):
+class AOLConvTranspose2d(Convolution, nn.ConvTranspose2d):
     """Almost orthogonal transposed convolution: orthogonium's ``AOLConvTranspose2D``.
 
-    The options are those of ``torch.nn.ConvTranspose2d``, and `k_coef_lip`, the Lipschitz constant.
+    Parameters
+    ----------
+    *args, **options
+        As for ``torch.nn.ConvTranspose2d``.
+    k_coef_lip : float
+        Lipschitz constant.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.AOLConvTranspose2d(2, 4, 3), (2, 8, 8)).bounds.upper < 1.001
+    True
     """
 
     method = "aol"
     plain = staticmethod(become(nn.ConvTranspose2d))
 
 
-class RKOConvTranspose2d(_Convolution, nn.ConvTranspose2d):
+class RKOConvTranspose2d(Convolution, nn.ConvTranspose2d):
     """Transposed convolution with an orthogonal reshaped kernel: orthogonium's ``RkoConvTranspose2d``.
 
-    The options are those of ``torch.nn.ConvTranspose2d``, and `k_coef_lip`, the Lipschitz constant.
+    Parameters
+    ----------
+    *args, **options
+        As for ``torch.nn.ConvTranspose2d``.
+    k_coef_lip : float
+        Lipschitz constant.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.RKOConvTranspose2d(2, 4, 2, stride=2), (2, 8, 8)).bounds.upper < 1.001
+    True
     """
 
     method = "rko"
     plain = staticmethod(become(nn.ConvTranspose2d))
 
 
-class AdaptiveOrthoConv2d(_Convolution, nn.Conv2d):
+class AdaptiveOrthoConv2d(Convolution, nn.Conv2d):
     r"""Orthogonal convolution with stride, groups and dilation: orthogonium's ``AdaptiveOrthoConv2d``.
 
     Parameters
@@ -152,6 +148,8 @@ class AdaptiveOrthoConv2d(_Convolution, nn.Conv2d):
         kernel on each side, and `padding_mode` is ``"circular"``.
     k_coef_lip : float
         Lipschitz constant.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
@@ -201,11 +199,25 @@ class AdaptiveOrthoConv2d(_Convolution, nn.Conv2d):
         super().__init__(*channels, kernel, steps, padding, gaps, groups, k_coef_lip=k_coef_lip, **options)
 
 
-class AdaptiveOrthoConvTranspose2d(_Convolution, nn.ConvTranspose2d):
+class AdaptiveOrthoConvTranspose2d(Convolution, nn.ConvTranspose2d):
     """Transposed orthogonal convolution: orthogonium's class of this name.
 
-    The options are those of ``torch.nn.ConvTranspose2d``, and `k_coef_lip`, the Lipschitz constant. Its transpose is
-    orthogonal with circular padding, which torch does not have for it; as it is, it is 1-Lipschitz.
+    Parameters
+    ----------
+    *args, **options
+        As for ``torch.nn.ConvTranspose2d``.
+    k_coef_lip : float
+        Lipschitz constant.
+
+    Notes
+    -----
+    Its transpose is orthogonal with circular padding, which torch does not have for it; as it is, it is 1-Lipschitz.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.AdaptiveOrthoConvTranspose2d(4, 2, 2, stride=2), (4, 8, 8)).bounds.upper < 1.001
+    True
     """
 
     method = "aoc"
@@ -213,13 +225,37 @@ class AdaptiveOrthoConvTranspose2d(_Convolution, nn.ConvTranspose2d):
 
 
 class PadConv1d(nn.Conv1d):
-    """Convolution without constraint, with any padding: torchlip's ``PadConv1d``, which is torch's ``Conv1d``."""
+    """Convolution without constraint, with any padding: torchlip's ``PadConv1d``, which is torch's ``Conv1d``.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        As for ``torch.nn.Conv1d``.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> type(lt.export(lt.PadConv1d(2, 4, 3, padding=1, padding_mode="reflect"))).__name__
+    'Conv1d'
+    """
 
     plain = staticmethod(become(nn.Conv1d))
 
 
 class PadConv2d(nn.Conv2d):
-    """Convolution without constraint, with any padding: torchlip's ``PadConv2d``, which is torch's ``Conv2d``."""
+    """Convolution without constraint, with any padding: torchlip's ``PadConv2d``, which is torch's ``Conv2d``.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        As for ``torch.nn.Conv2d``.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> type(lt.export(lt.PadConv2d(2, 4, 3, padding=1, padding_mode="reflect"))).__name__
+    'Conv2d'
+    """
 
     plain = staticmethod(become(nn.Conv2d))
 

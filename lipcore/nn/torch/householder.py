@@ -34,6 +34,13 @@ class HouseHolder(nn.Module):
     Notes
     -----
     A pair keeps its length: no division by :math:`\sqrt 2` is needed. The angles start at :math:`\pi/2`, `MaxMin`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.HouseHolder(2)(torch.tensor([[1.0, 2.0]])).detach().round(decimals=4)
+    tensor([[2., 1.]])
     """
 
     def __init__(self, channels: int, axis: int = 1) -> None:

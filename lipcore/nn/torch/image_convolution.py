@@ -102,10 +102,15 @@ class SOCConv2d(_ImageConv2d):
     Parameters
     ----------
     in_channels, out_channels : int
+        As for ``torch.nn.Conv2d``.
     kernel_size : int or pair of int
         Odd.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
     padding_mode : {"zeros", "circular"}
+        What is around an image.
 
     Raises
     ------
@@ -133,8 +138,18 @@ class SOCConv2d(_ImageConv2d):
 
     construction: ClassVar[Construction] = staticmethod(parametrizations.soc_convolution)
 
-    def __init__(self, *args: Any, padding_mode: str = "zeros", **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int] = 3,
+        bias: bool = True,
+        *,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, bias, device=device, dtype=dtype)
         if padding_mode not in ("zeros", "circular"):
             raise ValueError(f"`padding_mode` must be 'zeros' or 'circular', got {padding_mode!r}")
         self.padding_mode = padding_mode
@@ -149,8 +164,13 @@ class CayleyConv2d(_ImageConv2d):
     Parameters
     ----------
     in_channels, out_channels : int
+        As for ``torch.nn.Conv2d``.
     kernel_size : int or pair of int
+        Taps along each axis.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
@@ -159,6 +179,15 @@ class CayleyConv2d(_ImageConv2d):
     Notes
     -----
     The kernel is as large as the image, and made anew for every call; `export` leaves the module as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> layer = lt.CayleyConv2d(2, 2, bias=False)
+    >>> x = torch.ones(1, 2, 6, 6)
+    >>> bool(abs(layer(x).norm() / x.norm() - 1) < 1e-4)
+    True
     """
 
     construction: ClassVar[Construction] = staticmethod(parametrizations.cayley_convolution)
@@ -170,8 +199,13 @@ class LOTConv2d(_ImageConv2d):
     Parameters
     ----------
     in_channels, out_channels : int
+        As for ``torch.nn.Conv2d``.
     kernel_size : int or pair of int
+        Taps along each axis.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
@@ -180,6 +214,15 @@ class LOTConv2d(_ImageConv2d):
     Notes
     -----
     The kernel is as large as the image, and made anew for every call; `export` leaves the module as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> layer = lt.LOTConv2d(2, 2, bias=False)
+    >>> x = torch.ones(1, 2, 6, 6)
+    >>> bool(abs(layer(x).norm() / x.norm() - 1) < 1e-4)
+    True
     """
 
     construction: ClassVar[Construction] = staticmethod(parametrizations.lot_convolution)
@@ -191,9 +234,13 @@ class ECOConv2d(_ImageConv2d):
     Parameters
     ----------
     in_channels, out_channels : int
+        As for ``torch.nn.Conv2d``.
     kernel_size : int or pair of int
         Must divide the image; from a call, a ValueError if it does not.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
@@ -202,6 +249,15 @@ class ECOConv2d(_ImageConv2d):
     Notes
     -----
     The kernel is made anew for every call; `export` leaves the module as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> layer = lt.ECOConv2d(2, 2, bias=False)
+    >>> x = torch.ones(1, 2, 6, 6)
+    >>> bool(abs(layer(x).norm() / x.norm() - 1) < 1e-4)
+    True
     """
 
     construction: ClassVar[Construction] = staticmethod(parametrizations.eco)

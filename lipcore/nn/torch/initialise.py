@@ -11,9 +11,29 @@ from ..._typing import Array
 
 
 def orthogonal_(tensor: Array) -> Array:
-    """Orthonormal rows or columns of the weight, a kernel reshaped to (out, rest), in place.
+    """Orthonormal rows or columns of a random weight, a kernel reshaped to (out, rest), in place.
 
+    Parameters
+    ----------
+    tensor : tensor, shape (out, in) or (out, in / groups, *k)
+        A weight, which is overwritten.
+
+    Returns
+    -------
+    tensor
+        `tensor`.
+
+    Notes
+    -----
     Half precision, which torch's own initialiser does not know, is filled from single.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> weight = lt.orthogonal_(torch.empty(2, 4))
+    >>> bool(torch.allclose(weight @ weight.T, torch.eye(2), atol=1e-5))
+    True
     """
     with torch.no_grad():
         filled = torch.empty(tensor.shape, dtype=torch.float32, device=tensor.device)
@@ -26,6 +46,7 @@ def spectral_(tensor: Array) -> Array:
     Parameters
     ----------
     tensor : tensor, shape (out, in) or (out, in / groups, *k)
+        A weight, which is overwritten.
 
     Returns
     -------
@@ -50,7 +71,9 @@ def bjorck_(tensor: Array, *, iterations: int = 15) -> Array:
     Parameters
     ----------
     tensor : tensor, shape (out, in) or (out, in / groups, *k)
+        A weight, which is overwritten.
     iterations : int
+        How many steps.
 
     Returns
     -------
@@ -77,9 +100,11 @@ def conv_orthogonal_(
     Parameters
     ----------
     tensor : tensor, shape (out, in / groups, *k)
+        A kernel, which is overwritten.
     stride, dilation : int or sequence of int
         Of the convolution. The kernel must not be shorter than the stride.
     groups : int
+        Of the convolution.
 
     Returns
     -------

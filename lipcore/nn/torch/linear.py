@@ -30,11 +30,15 @@ class SpectralLinear(_Linear):
     Parameters
     ----------
     in_features, out_features : int
+        As for ``torch.nn.Linear``.
     bias : bool
+        Whether a shift is learned.
     k_coef_lip : float
         Lipschitz constant.
     iterations : int
         Of Björck's iteration; 0 divides by a bound of the norm and makes nothing orthogonal.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
@@ -71,11 +75,15 @@ class OrthoLinear(_Linear):
     Parameters
     ----------
     in_features, out_features : int
+        As for ``torch.nn.Linear``.
     bias : bool
+        Whether a shift is learned.
     method : str
         How the weight is made: ``"rko"``, ``"bjorck"``, ``"cayley"``, ``"lot"`` or ``"soc"``.
     lipschitz : float
         Lipschitz constant.
+    device, dtype
+        Of the parameters, as in torch.
 
     Examples
     --------
@@ -108,12 +116,16 @@ class FrobeniusLinear(_Linear):
     Parameters
     ----------
     in_features, out_features : int
+        As for ``torch.nn.Linear``.
     bias : bool
+        Whether a shift is learned.
     disjoint_neurons : bool
         Divides each row by its own norm, so that each output is 1-Lipschitz and the layer is not: for heads of several
         outputs that are looked at one by one. torchlip's default is True; here a layer is 1-Lipschitz by default.
     k_coef_lip : float
         Lipschitz constant.
+    device, dtype
+        Of the parameters, as in torch.
 
     Examples
     --------
@@ -144,9 +156,13 @@ class UnitNormLinear(_Linear):
     Parameters
     ----------
     in_features, out_features : int
+        As for ``torch.nn.Linear``.
     bias : bool
+        Whether a shift is learned.
     lipschitz : float
         Length of the rows.
+    device, dtype
+        Of the parameters, as in torch.
 
     Notes
     -----

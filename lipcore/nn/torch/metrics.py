@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ..._typing import Array
+from ...norms import Bounds
 from .. import metrics
 from .certify import certify
 from .constrain import export
@@ -51,11 +52,35 @@ class CategoricalProvableAvgRobustness(_Average):
 
     Parameters
     ----------
-    lipschitz, guarantee, last_weight, signed : see `lipcore.nn.metrics.certificates`
-        ``guarantee="per_logit"`` is deel-lip's ``disjoint_neurons=True``.
+    lipschitz : float, tensor or Bounds
+        Of the network; see `lipcore.nn.metrics.certificates`.
+    guarantee : str
+        See there; ``"per_logit"`` is deel-lip's ``disjoint_neurons=True``.
+    last_weight : tensor, optional
+        See there.
+    signed : bool
+        See there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> metric = lt.CategoricalProvableAvgRobustness(guarantee="per_logit")
+    >>> metric.update(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([0, 1]))
+    >>> round(float(metric.compute()), 3)
+    1.5
     """
 
     function = staticmethod(metrics.mean_certificate)
+
+    def __init__(
+        self,
+        lipschitz: float | Array | Bounds = 1.0,
+        guarantee: str = "joint",
+        last_weight: Array | None = None,
+        signed: bool = False,
+    ) -> None:
+        super().__init__(lipschitz=lipschitz, guarantee=guarantee, last_weight=last_weight, signed=signed)
 
 
 class CategoricalProvableRobustAccuracy(_Average):
@@ -65,14 +90,32 @@ class CategoricalProvableRobustAccuracy(_Average):
     ----------
     radius : float
         Largest length of a perturbation.
-    lipschitz, guarantee, last_weight : see `lipcore.nn.metrics.certificates`
-        ``guarantee="per_logit"`` is deel-lip's ``disjoint_neurons=True``.
+    lipschitz : float, tensor or Bounds
+        Of the network; see `lipcore.nn.metrics.certificates`.
+    guarantee : str
+        See there; ``"per_logit"`` is deel-lip's ``disjoint_neurons=True``.
+    last_weight : tensor, optional
+        See there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> metric = lt.CategoricalProvableRobustAccuracy(1.5, guarantee="per_logit")
+    >>> float(metric(torch.tensor([[2.0, 0.0], [0.0, 4.0]]), torch.tensor([0, 1])))
+    0.5
     """
 
     function = staticmethod(metrics.certified_accuracy)
 
-    def __init__(self, radius: float = 36 / 255, **options: Any) -> None:
-        super().__init__(radius=radius, **options)
+    def __init__(
+        self,
+        radius: float = 36 / 255,
+        lipschitz: float | Array | Bounds = 1.0,
+        guarantee: str = "joint",
+        last_weight: Array | None = None,
+    ) -> None:
+        super().__init__(radius=radius, lipschitz=lipschitz, guarantee=guarantee, last_weight=last_weight)
 
 
 def guarantee(model: nn.Module, input_shape: Sequence[int]) -> dict[str, Any]:

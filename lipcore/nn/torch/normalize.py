@@ -21,6 +21,13 @@ class LayerCentering(nn.Module):
         How many of the last axes the mean runs over.
     bias : bool
         Whether a learned number is added to each channel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.LayerCentering(1, axes=1)(torch.tensor([[[1.0, 3.0]]])).detach()
+    tensor([[[-1.,  1.]]])
     """
 
     def __init__(self, num_features: int, axes: int = 2, bias: bool = True) -> None:
@@ -53,6 +60,14 @@ class BatchCentering(nn.Module):
     Notes
     -----
     In evaluation mode the constant is 1. In training mode the mean ties the samples of a batch together.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.BatchCentering(1)(torch.tensor([[1.0], [3.0]])).detach()
+    tensor([[-1.],
+            [ 1.]])
     """
 
     def __init__(self, num_features: int, momentum: float = 0.05, bias: bool = True) -> None:

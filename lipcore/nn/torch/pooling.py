@@ -42,6 +42,7 @@ class ScaledAvgPool2d(_Sliding):
     Parameters
     ----------
     kernel_size : int or pair of int
+        Sides of a window.
     stride : int or pair of int, optional
         `kernel_size` by default. Windows that overlap are divided by the root of how many hold a pixel.
     k_coef_lip : float
@@ -71,6 +72,7 @@ class ScaledL2NormPool2d(_Sliding):
     Parameters
     ----------
     kernel_size : int or pair of int
+        Sides of a window.
     stride : int or pair of int, optional
         `kernel_size` by default. Windows that overlap are divided by the root of how many hold a pixel.
     k_coef_lip : float
@@ -112,6 +114,7 @@ class ScaledAdaptiveAvgPool2d(nn.Module):
     Parameters
     ----------
     output_size : int or pair of int
+        Windows along each axis.
     k_coef_lip : float
         Lipschitz constant.
 
@@ -194,6 +197,13 @@ class ScaledGlobalAvgPool2d(ScaledAdaptiveAvgPool2d):
     ----------
     k_coef_lip : float
         Lipschitz constant.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.ScaledGlobalAvgPool2d()(torch.ones(1, 1, 2, 2))
+    tensor([[2.]])
     """
 
     def __init__(self, *, k_coef_lip: float = 1.0) -> None:
@@ -209,7 +219,15 @@ class ScaledGlobalAvgPool2d(ScaledAdaptiveAvgPool2d):
 
 
 class ScaledGlobalL2NormPool2d(ScaledAdaptativeL2NormPool2d):
-    """Euclidean norm of each channel, shape (samples, channels)."""
+    """Euclidean norm of each channel, shape (samples, channels).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.ScaledGlobalL2NormPool2d()(torch.ones(1, 1, 2, 2))
+    tensor([[2.]])
+    """
 
     def __init__(self) -> None:
         super().__init__(1)

@@ -6,94 +6,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
-from torch.nn.utils import parametrize
 
-from ... import layers as L
 from ... import parametrizations
 from ..._typing import Array
 from .constrain import become
-from .constrained import MODES, Constrained
+from .constrained import Constrained
 from .convolution import AdaptiveOrthoConv2d
-from .initialise import orthogonal_
+from .potential_base import ResidualConvolution, ResidualLinear
 from .warm import WarmSpectral
-
-
-class _Residual(nn.Module):
-    """``x - 2 V^T relu(V x + b)`` with a constrained weight V."""
-
-    def __init__(self, shape: tuple[int, ...], bias: bool, factory: dict[str, Any]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(shape, **factory))
-        self.bias = nn.Parameter(torch.zeros(shape[0], **factory)) if bias else None
-        orthogonal_(self.weight)
-        parametrize.register_parametrization(self, "weight", self._constraint())
-
-    def _constraint(self) -> Constrained:
-        raise NotImplementedError(f"{type(self).__name__} does not implement `_constraint`")
-
-    def as_layer(self) -> L.Layer:
-        """The layer of lipcore that this module is."""
-        return L.ConvexPotential(self.weight.detach(), None if self.bias is None else self.bias.detach())
-
-    def forward(self, x: Array) -> Array:
-        """Input less the gradient of the potential."""
-        weight = self.weight  # once: each look at it makes it anew
-        hidden = torch.relu(functional.linear(x, weight, self.bias))
-        return x - 2 * functional.linear(hidden, weight.mT)
-
-
-class _ResidualLinear(_Residual):
-    """The same with a matrix."""
-
-    def __init__(
-        self, features: int, hidden: int | None = None, bias: bool = True, *, device: Any = None, dtype: Any = None
-    ) -> None:
-        shape = (features if hidden is None else hidden, features)
-        super().__init__(shape, bias, {"device": device, "dtype": dtype})
-
-
-class _ResidualConvolution(_Residual):
-    """The same with a convolution that keeps the size of the image."""
-
-    def __init__(
-        self,
-        channels: int,
-        hidden: int | None = None,
-        kernel_size: int = 3,
-        padding_mode: str = "zeros",
-        bias: bool = True,
-        *,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        if kernel_size % 2 == 0 or kernel_size < 1:
-            raise ValueError(f"`kernel_size` must be odd and positive, got {kernel_size!r}")
-        if padding_mode not in MODES:
-            raise ValueError(f"`padding_mode` must be one of {', '.join(MODES)}, got {padding_mode!r}")
-        shape = (channels if hidden is None else hidden, channels, kernel_size, kernel_size)
-        super().__init__(shape, bias, {"device": device, "dtype": dtype})
-        self.padding_mode, self.radius = padding_mode, kernel_size // 2
-
-    def as_layer(self) -> L.Layer:
-        """The layer of lipcore that this module is."""
-        bias = None if self.bias is None else self.bias.detach()
-        return L.ConvexPotential(self.weight.detach(), bias, padding_mode=self.padding_mode)
-
-    def forward(self, x: Array) -> Array:
-        """Input less the gradient of the potential."""
-        weight = self.weight
-        hidden = torch.relu(functional.conv2d(self._padded(x), weight, self.bias, padding=self._inside))
-        # the transpose of a convolution with a border around it is the one with turned taps, and the same border
-        turned = weight.transpose(0, 1).flip(2, 3)
-        return x - 2 * functional.conv2d(self._padded(hidden), turned, padding=self._inside)
-
-    @property
-    def _inside(self) -> int:
-        return self.radius if self.padding_mode == "zeros" else 0
-
-    def _padded(self, x: Array) -> Array:
-        return x if self.padding_mode == "zeros" else functional.pad(x, (self.radius,) * 4, mode="circular")
 
 
 class _Potential:
@@ -134,7 +54,7 @@ class SLLWeight(nn.Module):
         return parametrizations.sll_weight(weight, log_scale=self.log_scale.to(weight.dtype))
 
 
-class CPLLinear(_Potential, _ResidualLinear):
+class CPLLinear(_Potential, ResidualLinear):
     r"""Convex potential layer, :math:`x - 2 V^T \mathrm{relu}(V x + b)` with :math:`\|V\| \le 1`.
 
     Parameters
@@ -144,6 +64,9 @@ class CPLLinear(_Potential, _ResidualLinear):
     hidden : int, optional
         Rows of V; `features` by default.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
@@ -157,7 +80,7 @@ class CPLLinear(_Potential, _ResidualLinear):
     """
 
 
-class SLLLinear(_Scaled, _ResidualLinear):
+class SLLLinear(_Scaled, ResidualLinear):
     r"""SDP-based Lipschitz layer: orthogonium's ``SDPBasedLipschitzDense``.
 
     Parameters
@@ -167,14 +90,23 @@ class SLLLinear(_Scaled, _ResidualLinear):
     hidden : int, optional
         Rows of the weight; `features` by default.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
     lipcore.parametrizations.sll_weight : The construction.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.SLLLinear(4, 8), (4,)).bounds.upper < 1.001
+    True
     """
 
 
-class CPLConv2d(_Potential, _ResidualConvolution):
+class CPLConv2d(_Potential, ResidualConvolution):
     r"""Convex potential layer with a convolution, of images of any size.
 
     Parameters
@@ -186,15 +118,26 @@ class CPLConv2d(_Potential, _ResidualConvolution):
     kernel_size : int
         Odd.
     padding_mode : {"zeros", "circular"}
+        What is around an image.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
     lipcore.parametrizations.cpl_weight : The construction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.CPLConv2d(2, 4)(torch.ones(1, 2, 5, 5)).shape
+    torch.Size([1, 2, 5, 5])
     """
 
 
-class SLLConv2d(_Scaled, _ResidualConvolution):
+class SLLConv2d(_Scaled, ResidualConvolution):
     r"""SDP-based Lipschitz layer with a convolution: orthogonium's ``SDPBasedLipschitzConv``.
 
     Parameters
@@ -206,15 +149,26 @@ class SLLConv2d(_Scaled, _ResidualConvolution):
     kernel_size : int
         Odd.
     padding_mode : {"zeros", "circular"}
+        What is around an image.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
     lipcore.parametrizations.sll_weight : The construction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.SLLConv2d(2, 4)(torch.ones(1, 2, 5, 5)).shape
+    torch.Size([1, 2, 5, 5])
     """
 
 
-class AOCPotentialConv2d(_ResidualConvolution):
+class AOCPotentialConv2d(ResidualConvolution):
     r"""Convex potential layer with an orthogonal convolution: orthogonium's ``AOCLipschitzResBlock``.
 
     Parameters
@@ -226,11 +180,22 @@ class AOCPotentialConv2d(_ResidualConvolution):
     kernel_size : int
         Odd.
     padding_mode : {"zeros", "circular"}
+        What is around an image.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
     lipcore.parametrizations.aoc : The construction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.AOCPotentialConv2d(2, 4)(torch.ones(1, 2, 5, 5)).shape
+    torch.Size([1, 2, 5, 5])
     """
 
     def _constraint(self) -> Constrained:
@@ -243,6 +208,7 @@ class SLLxAOCConv2d(nn.Sequential):
     Parameters
     ----------
     in_channels, out_channels : int
+        As for ``torch.nn.Conv2d``.
     hidden : int, optional
         Channels inside the middle; `out_channels` by default.
     kernel_size : int
@@ -252,6 +218,9 @@ class SLLxAOCConv2d(nn.Sequential):
     padding_mode : {"zeros", "circular"}
         Of the middle; the outer two are circular, and with ``kernel_size == stride`` the last has no border.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     Notes
     -----

@@ -43,7 +43,31 @@ def _layers(module: nn.Module, name: str) -> Iterator[tuple[str, L.Layer]]:
 
 
 def as_layer(module: nn.Module, name: str = "") -> L.Layer:
-    """One module, or a whole Sequential, as a layer."""
+    """One module, or a whole Sequential, as a layer of `lipcore.layers`.
+
+    Parameters
+    ----------
+    module : Module
+        Plain, or with a method ``as_layer()``.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    Layer
+
+    Raises
+    ------
+    TypeError
+        For a module that has no layer, by name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.as_layer(torch.nn.ReLU()).lipschitz().upper
+    1.0
+    """
     if isinstance(module, nn.Sequential):
         parts = [layer for _, layer in _layers(module, name)]
         return L.Sequential(*parts) if parts else L.Identity()

@@ -43,6 +43,13 @@ class InvertibleDownSampling(nn.PixelUnshuffle):
     ----------
     kernel_size : int
         Side of a block.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.InvertibleDownSampling(2)(torch.ones(1, 1, 4, 4)).shape
+    torch.Size([1, 4, 2, 2])
     """
 
     def __init__(self, kernel_size: int) -> None:
@@ -56,6 +63,13 @@ class InvertibleUpSampling(nn.PixelShuffle):
     ----------
     kernel_size : int
         Side of a block.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.InvertibleUpSampling(2)(torch.ones(1, 4, 2, 2)).shape
+    torch.Size([1, 1, 4, 4])
     """
 
     def __init__(self, kernel_size: int) -> None:

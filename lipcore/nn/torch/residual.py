@@ -25,6 +25,13 @@ class LipResidual(nn.Module):
     Notes
     -----
     The constant is at most :math:`a + (1 - a) L_g`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.LipResidual(torch.nn.ReLU())(torch.tensor([[2.0, -2.0]])).detach()
+    tensor([[ 2., -1.]])
     """
 
     def __init__(self, module: nn.Module, init_alpha: float = 0.0) -> None:
@@ -52,6 +59,13 @@ class AdditiveResidual(LipResidual):
         The branch, of inputs and outputs of one shape.
     init_val : float
         Where the learned number starts whose sigmoid is the weight of the input.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import lipcore.nn.torch as lt
+    >>> lt.AdditiveResidual(torch.nn.ReLU(), 0.0)(torch.tensor([[2.0, -2.0]])).detach()
+    tensor([[ 2., -1.]])
     """
 
     def __init__(self, fn: nn.Module, init_val: float = 1.0) -> None:

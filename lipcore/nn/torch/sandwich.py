@@ -23,14 +23,24 @@ class SandwichLinear(nn.Module):
     Parameters
     ----------
     in_features, out_features : int
+        As for ``torch.nn.Linear``.
     hidden : int, optional
         Rows of A and B; `out_features` by default.
     bias : bool
+        Whether a shift is learned.
+    device, dtype
+        Of the parameters, as in torch.
 
     See Also
     --------
     lipcore.parametrizations.sandwich_weights : The construction.
     lipcore.layers.Sandwich : The layer.
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> lt.certify(lt.SandwichLinear(4, 2, hidden=8), (4,)).bounds.upper < 1.001
+    True
     """
 
     def __init__(

@@ -63,10 +63,17 @@ def vanilla_export(model: nn.Module) -> nn.Module:
     Parameters
     ----------
     model : Module
+        With any parametrizations; it stays as it is.
 
     Returns
     -------
     Module
+
+    Examples
+    --------
+    >>> import lipcore.nn.torch as lt
+    >>> type(lt.vanilla_export(lt.SpectralLinear(4, 2))).__name__
+    'Linear'
     """
     return export(model)
 
