@@ -76,7 +76,7 @@ def pointwise(entries: Entries, rows: int, columns: int, taps: Shape, factor: Fa
 
 
 def taps_first(x: Array) -> Array:
-    r"""(groups, rows, columns, \*taps) as (groups, \\*taps, rows, columns)."""
+    r"""(groups, rows, columns, \*taps) as (groups, \*taps, rows, columns)."""
     return B.array_namespace(x).permute_dims(x, (0, *range(3, x.ndim), 1, 2))
 
 
