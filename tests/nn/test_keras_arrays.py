@@ -96,7 +96,7 @@ def test_options_of_losses_are_read_when_they_are_made():
     loss = lk.HKR(2.0, name="mine", reduction="sum", convex=True)
     assert (loss.name, loss.reduction, loss.options["alpha"], loss.options["convex"]) == ("mine", "sum", 2.0, True)
     for wrong in ({"margin": 1.0}, {"tau": 1.0}):
-        with pytest.raises(TypeError, match="HKR: got an unexpected keyword argument .* it takes alpha, min_margin"):
+        with pytest.raises(TypeError, match=r"HKR: got an unexpected keyword argument .* it takes alpha, min_margin"):
             lk.HKR(**wrong)
     with pytest.raises(TypeError, match="missing a required argument: 'tau'"):
         lk.TauCategoricalCrossentropy()
