@@ -242,3 +242,18 @@ def test_the_accelerators_path(backend: Backend, dtype: str) -> None:
     a[0] = 0.0
     zero = dense_bounds_on_device(backend.asarray(a), 1e-8)
     assert (zero.lower, zero.upper) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("n", [3, 300])
+def test_a_gram_matrix_survives_failed_factorisations(dtype, n):
+    rng = np.random.default_rng(3)
+    a = rng.standard_normal((n + 20, n)) + (1j * rng.standard_normal((n + 20, n)) if dtype == "complex128" else 0)
+    norm = np.linalg.norm(a, 2)
+    gram = GramCertificate(a)
+    tried = [0.9, 1 + 1e-9, 0.99, 1.1, 1 - 1e-9, 1 + 1e-9]
+    assert [gram.norm_at_most(norm * t) for t in tried] == [t > 1 for t in tried]
+    r = np.triu(gram.factor)
+    theta = norm * tried[-1] / 2.0**gram.exponent
+    product = (gram.scaled.conj().T @ gram.scaled).conj() if dtype == "complex128" else gram.scaled.T @ gram.scaled
+    np.testing.assert_allclose(r.conj().T @ r, theta**2 * np.eye(n) - product, atol=1e-7 * norm**2)
