@@ -76,7 +76,7 @@ class OperatorLayer(lc.layers.Layer):
         return (self.operator,)
 
     def _constant(self, *_: Any) -> lc.Bounds:
-        return lc.opnorm_bounds(self.operator, rtol=1e-5)
+        return lc.opnorm_bounds(self.operator, rtol=1e-5, kind="rigorous")
 
     def output_shape(self, *_: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of one sample."""
