@@ -95,6 +95,10 @@ def opnorm(
     :math:`\mathrm{Re}\,u^H \mathrm{d}A\, v` is that of a simple singular value. Where the largest one is multiple, the
     result is one element of the subdifferential.
 
+    Where torch or JAX arrays lie in the host's memory, matrices, small convolutions and attention are iterated on in
+    NumPy, without a copy. A matrix of double precision is iterated on in single precision first, in a copy, and
+    finished in its own.
+
     Memory: one basis vector of length min(M, N) per step, restarted at 2 GiB.
 
     Examples
