@@ -109,6 +109,10 @@ def host_view(x: Array) -> np.ndarray[Any, Any] | None:
     if is_traced(x) or hasattr(x, "full_tensor") or dtype_name(x.dtype) in ("bfloat16", "float16"):
         return None
     if compat.is_torch_array(x) and x.device.type == "cpu":
+        import torch
+
+        if torch._C._functorch.is_functorch_wrapped_tensor(x):
+            return None
         return np.asarray(x.detach().resolve_conj().resolve_neg().numpy())
     if compat.is_jax_array(x) and getattr(compat.device(x), "platform", "") == "cpu":
         return np.asarray(stop_gradient(x))

@@ -33,9 +33,10 @@ def orthogonalize(
         Bound of :math:`\|Q^H Q - I\|_F`. By default :math:`4 \epsilon \sqrt{\min(m, n)}`; the rounding of the last
         product comes on top of it.
     dtype : dtype, optional
-        A half precision for the first steps, such as ``xp.bfloat16``. The steps after it, in the precision of `W`,
-        make the result as orthonormal as ever, but leave it up to 2e-2 away from the polar factor, and further where
-        singular values are small: good for a parametrisation, not for a projection.
+        A half precision for the first steps, such as ``xp.bfloat16``, for processors whose products in it are several
+        times as fast. The steps after it, in the precision of `W`, make the result as orthonormal as ever, but leave
+        it up to 2e-2 away from the polar factor, and further where singular values are small: good for a
+        parametrisation, not for a projection. Where the products are no faster it is slower than not asking for it.
     rng : None, int or numpy.random.Generator
         Start vectors of the estimates. A fixed seed gives the same run.
 
@@ -88,9 +89,14 @@ def orthogonalize(
     tried in single precision: 8, 11, 16 and 34 against 6, 9, 10 and 13 at condition numbers 1.25, 3, 10 and 100, for a
     relative change of 1e-3.
 
+    *Half precision, measured.* On an AMD EPYC with AVX512-BF16, two cores, a product of 1024 x 1024 takes 6 ms in
+    bfloat16 and 5 to 7 ms in NumPy's float32. To a residual of 1e-5 (``tol=3e-4``) a Gaussian matrix of that size took
+    158 ms without `dtype` and 218 ms with it; fewer steps in bfloat16, replaced by rational ones, 164 ms at best. The
+    looser `tol` alone saves a twentieth of the default's 166 ms.
+
     *Derivatives* are those of the polar factor itself, not of the steps: with :math:`H Y + Y H = Q^H G - G^H Q`, the
     gradient G with respect to Q becomes :math:`Q Y + (I - Q Q^H) G H^{-1}` with respect to W; forward mode is the same
-    map. It takes an eigendecomposition of H. Where W has no full rank there is no derivative; what is returned then
+    map. It takes an eigendecomposition of H and six products. Where W has no full rank there is no derivative; what is returned then
     ignores the null space. Second derivatives need distinct singular values.
 
     Examples

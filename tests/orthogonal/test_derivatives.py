@@ -9,7 +9,7 @@ from orthogonal.matrices import matrix, polar_factor
 import lipcore as lc
 from lipcore import _backend as B
 
-SHAPES = [(5, 5), (7, 3), (3, 7), (2, 4, 3)]
+SHAPES = [(5, 5), (7, 3), (3, 7), (2, 4, 3), (1, 4, 3)]
 pytestmark = pytest.mark.backends("torch", "jax-x64")  # the libraries that differentiate, in double precision
 
 
@@ -164,6 +164,12 @@ def test_torch_second_derivative_vmap_and_jacobian(backend):
     assert torch.allclose(jacobian, torch.autograd.functional.jacobian(f, w.detach()))
     stack = torch.stack([w.detach(), 2 * w.detach()])
     assert torch.allclose(torch.func.vmap(f)(stack), f(stack))
+    # of one matrix, where neither a batch of cotangents nor a graph of the derivative can go to NumPy
+    inner = torch.func.grad(lambda x: f(x).sin().sum())
+    x = w.detach().requires_grad_()
+    (expected,) = torch.autograd.grad(f(x).sin().sum(), x)
+    assert torch.allclose(inner(w.detach()), expected)
+    assert torch.allclose(torch.func.vmap(inner)(stack)[0], expected)
 
 
 @pytest.mark.backends("jax-x64")
