@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import layers as L
 from ..layers.base import Ord
 from ..norms import Bounds
+from . import metrics
+
+Parts = Sequence[tuple[str | None, L.Layer]]
 
 
 class Certificate(NamedTuple):
@@ -33,9 +36,7 @@ class Certificate(NamedTuple):
         return "\n".join([*rows, f"{'product':<12} {self.bounds}"])
 
 
-def certificate(
-    parts: Sequence[tuple[str | None, L.Layer]], input_shape: Sequence[int], *, ord: Ord = 2, rtol: float = 1e-5
-) -> Certificate:
+def certificate(parts: Parts, input_shape: Sequence[int], *, ord: Ord = 2, rtol: float = 1e-5) -> Certificate:
     """The constants of `parts` in a row, for samples of `input_shape`, and their product.
 
     Those without a name, which only change the layout, are multiplied and not listed.
@@ -50,6 +51,15 @@ def certificate(
     product = reduce(lambda earlier, later: later @ earlier, (bounds for _, bounds in found))
     named = tuple((name, bounds) for name, bounds in found if name is not None)
     return Certificate(product, named, L.Sequential(*(layer for _, layer in parts)))
+
+
+def guaranteed(parts: Parts, input_shape: Sequence[int]) -> dict[str, Any]:
+    """What `lipcore.nn.metrics` need to know: constants of pairs of logits where the last layer is a matrix."""
+    last = parts[-1][1]
+    if len(parts) < 2 or not isinstance(last, L.Dense):
+        return {"lipschitz": certificate(parts, input_shape).bounds, "guarantee": "joint"}
+    features = certificate(parts[:-1], input_shape).bounds
+    return {"lipschitz": metrics.pairwise_constants(last.weight, lipschitz=features), "guarantee": "pairwise"}
 
 
 def _constant(layer: L.Layer, ord: Ord, shape: tuple[int, ...]) -> Bounds:

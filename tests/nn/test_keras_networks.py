@@ -176,3 +176,18 @@ def test_layers_that_say_what_they_are():
     model = keras.Sequential([keras.Input((4,)), Doubled(), keras.layers.Dropout(0.5)])
     assert lk.certify(model).bounds.upper == pytest.approx(2.0)
     assert np.array_equal(numbers(model(points((4,)))), numbers(2 * ops.convert_to_tensor(points((4,)))))
+
+
+def test_pairs_of_logits_have_their_own_constants():
+    model = shaken(sequential())
+    options = lk.guarantee(model)
+    rows = numbers(lk.export(model).layers[-1].kernel).T
+    features = lk.certify(keras.Sequential([keras.Input(IMAGE), *lk.export(model).layers[:-1]])).bounds.upper
+    expected = features * np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+    assert options["guarantee"] == "pairwise"
+    np.testing.assert_allclose(options["lipschitz"], expected, rtol=1e-4, atol=1e-6)
+    joint = lk.guarantee(functional())
+    assert joint["guarantee"] == "joint"
+    assert joint["lipschitz"].kind in ("rigorous", "analytic")
+    radii = lc.nn.metrics.certificates(numbers(model(points(IMAGE))), **options)
+    assert float(radii.min()) > 0

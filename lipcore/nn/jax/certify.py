@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from ... import layers as L
 from ..._typing import Array
 from ...layers.base import Ord
-from .. import metrics
-from .._certify import Certificate, certificate
+from .._certify import Certificate, certificate, guaranteed
 
 Network: TypeAlias = L.Layer | Sequence[L.Layer] | Mapping[str, L.Layer]
 
@@ -79,10 +78,9 @@ def certify(
     ('rigorous', True)
     """
     parts = _parts(network)
-    shape = tuple(int(n) for n in input_shape)
     if model is not None:
-        _compare(L.Sequential(*(layer for _, layer in parts)), model, shape)
-    return certificate(parts, shape, ord=ord, rtol=rtol)
+        _compare(parts, model, input_shape)
+    return certificate(parts, input_shape, ord=ord, rtol=rtol)
 
 
 def guarantee(
@@ -118,12 +116,9 @@ def guarantee(
     0.7071
     """
     parts = _parts(network)
-    found = certify(dict(parts), input_shape, model=model)
-    last = parts[-1][1]
-    if len(parts) < 2 or not isinstance(last, L.Dense):
-        return {"lipschitz": found.bounds, "guarantee": "joint"}
-    features = certify(dict(parts[:-1]), input_shape).bounds
-    return {"lipschitz": metrics.pairwise_constants(last.weight, lipschitz=features), "guarantee": "pairwise"}
+    if model is not None:
+        _compare(parts, model, input_shape)
+    return guaranteed(parts, input_shape)
 
 
 def _parts(network: Network, prefix: str = "") -> list[tuple[str, L.Layer]]:
@@ -144,9 +139,10 @@ def _parts(network: Network, prefix: str = "") -> list[tuple[str, L.Layer]]:
     return found
 
 
-def _compare(network: L.Sequential, model: Callable[[Array], Array], shape: tuple[int, ...]) -> None:
-    """Raise where the model is not the network at some points."""
-    x = jax.random.normal(jax.random.key(0), (4, *shape), dtype=jnp.float32)
+def _compare(parts: Sequence[tuple[str, L.Layer]], model: Callable[[Array], Array], shape: Sequence[int]) -> None:
+    """Raise where the model is not the layers one after the other at some points."""
+    network = L.Sequential(*(layer for _, layer in parts))
+    x = jax.random.normal(jax.random.key(0), (4, *(int(n) for n in shape)), dtype=jnp.float32)
     with jax.default_matmul_precision("highest"):
         ours, theirs = network(x), jnp.asarray(model(x))
     if tuple(ours.shape) != tuple(theirs.shape):

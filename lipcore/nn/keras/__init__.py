@@ -3,7 +3,7 @@
 from .._constructions import methods
 from .activations import Householder, PReLUlip
 from .blocks import InvertibleDownSampling, InvertibleUpSampling
-from .certify import Certificate, certify
+from .certify import Certificate, certify, guarantee
 from .convolution import FrobeniusConv2D, SpectralConv1D, SpectralConv2D, SpectralConv3D
 from .dense import FrobeniusDense, SpectralDense
 from .export import export, vanilla_export
@@ -64,6 +64,7 @@ __all__ = [
     "TauSparseCategoricalCrossentropy",
     "certify",
     "export",
+    "guarantee",
     "methods",
     "vanilla_export",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...layers.base import Ord
-from .._certify import Certificate, certificate
+from .._certify import Certificate, certificate, guaranteed
 from .export import export
 from .read import read
 
@@ -58,16 +58,54 @@ def certify(model: Any, input_shape: Sequence[int] | None = None, *, ord: Ord = 
     >>> found.bounds.kind, found.bounds.upper < 1.0001
     ('rigorous', True)
     """
-    plain = export(model)
-    shape = _shape(model) if input_shape is None else tuple(int(n) for n in input_shape)
-    return certificate(read(plain, shape), shape, ord=ord, rtol=rtol)
+    shape = _shape(model, input_shape)
+    return certificate(read(export(model), shape), shape, ord=ord, rtol=rtol)
 
 
-def _shape(model: Any) -> tuple[int, ...]:
+def guarantee(model: Any, input_shape: Sequence[int] | None = None) -> dict[str, Any]:
+    r"""Options of `lipcore.nn.metrics` with which a network's certificates are proved, from its numbers alone.
+
+    Parameters
+    ----------
+    model, input_shape
+        As for `certify`. If the last layer is dense, without an activation, differences of logits are bounded pair by
+        pair.
+
+    Returns
+    -------
+    dict
+        `lipschitz` and `guarantee`, for ``lipcore.nn.metrics.certificates(logits, labels, **options)`` and its
+        averages, with logits as NumPy arrays.
+
+    Notes
+    -----
+    With features of constant L and last weights w, the difference of two logits has the constant
+    :math:`\|w_i - w_j\| L`, never more than the product of all constants times :math:`\sqrt2`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> import lipcore.nn.keras as lk
+    >>> model = keras.Sequential([keras.Input((4,)), lk.FrobeniusDense(8), lk.GroupSort2(), lk.FrobeniusDense(3)])
+    >>> options = lk.guarantee(model)
+    >>> logits = model.predict(np.ones((2, 4), dtype="float32"), verbose=0)
+    >>> proved = lc.nn.metrics.certified_accuracy(logits, np.array([0, 0]), 0.1, **options)
+    >>> bool(0 <= proved <= 1)
+    True
+    """
+    shape = _shape(model, input_shape)
+    return guaranteed(read(export(model), shape), shape)
+
+
+def _shape(model: Any, given: Sequence[int] | None) -> tuple[int, ...]:
+    if given is not None:
+        return tuple(int(n) for n in given)
     known = getattr(model, "input_shape", None) or model.get_build_config()["input_shape"]
     if not isinstance(known, tuple) or any(not isinstance(n, int) for n in known[1:]):
         raise ValueError(f"`input_shape` must be given where the model does not know it, got a model with {known}")
     return known[1:]
 
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["Certificate", "certify", "guarantee"]

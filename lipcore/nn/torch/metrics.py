@@ -11,8 +11,9 @@ from torch import nn
 from ..._typing import Array
 from ...norms import Bounds
 from .. import metrics
-from .certify import certify
+from .._certify import guaranteed
 from .constrain import export
+from .read import read
 
 
 class _Average(nn.Module):
@@ -151,10 +152,4 @@ def guarantee(model: nn.Module, input_shape: Sequence[int]) -> dict[str, Any]:
     >>> bool(0 <= proved <= 1)
     True
     """
-    plain = export(model)
-    parts = list(plain) if isinstance(plain, nn.Sequential) else []
-    if len(parts) < 2 or not isinstance(parts[-1], nn.Linear):
-        return {"lipschitz": certify(plain, input_shape).bounds, "guarantee": "joint"}
-    features = certify(plain[:-1], input_shape).bounds
-    weight = parts[-1].weight.detach()
-    return {"lipschitz": metrics.pairwise_constants(weight, lipschitz=features), "guarantee": "pairwise"}
+    return guaranteed(read(export(model)), input_shape)
