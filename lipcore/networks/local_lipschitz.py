@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .. import _backend as B
-from .._typing import Array, Namespace
+from .._typing import Array
 from ..layers import Layer
 from ..layers.host_twin import host_twin
 from ..norms import Bounds, opnorm_bounds
@@ -103,7 +103,7 @@ def local_lipschitz(
     def bounds_of(samples: tuple[int, int]) -> Bounds:
         return opnorm_bounds(_jacobian(g, points[slice(*samples), ...]), ord, **options)
 
-    parts = _map(bounds_of, groups, B.array_namespace(points))
+    parts = [bounds_of(group) for group in groups] if twin is None else _in_threads(bounds_of, groups)
     if len(parts) == 1:
         return parts[0]
     lower, upper = (np.concatenate([getattr(part, name) for part in parts]) for name in ("lower", "upper"))
@@ -117,12 +117,9 @@ def _jacobian(f: Layer | Callable[[Array], Array], x: Array) -> LinearOperator:
     return jacobian if linear else Opaque(jacobian)
 
 
-def _map(function: Callable[[Samples], Bounds], groups: list[Samples], xp: Namespace) -> list[Bounds]:
-    """Several groups at a time where NumPy computes: what its copies take is more than its products."""
-    if len(groups) > 1:
-        B.keep_freed_memory()
-    if len(groups) == 1 or not B.is_numpy(xp):
-        return [function(group) for group in groups]
+def _in_threads(function: Callable[[Samples], Bounds], groups: list[Samples]) -> list[Bounds]:
+    """Several groups at a time: what NumPy's copies take, in one thread each, is more than its products."""
+    B.keep_freed_memory()
     with B.one_blas_thread():
         return B.map_in_threads(function, groups)
 

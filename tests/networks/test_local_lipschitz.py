@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+import threading
+
 import numpy as np
 import pytest
 
@@ -38,6 +41,28 @@ def test_layers_have_twins_on_numpy(backend):
     bounds, expected = lc.local_lipschitz(here, backend.asarray(x)), lc.local_lipschitz(same, x)
     np.testing.assert_allclose(bounds.upper, expected.upper, rtol=1e-12)
     assert bounds.kind == expected.kind == "analytic"
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_layers_from_elsewhere_stay_in_one_thread(monkeypatch, foreign):
+    class Counted(L.Tanh):
+        def _value(self, xp, x):
+            threads.add(threading.get_ident())
+            return super()._value(xp, x)
+
+    threads, calls = set(), []
+    threaded = B.map_in_threads
+    monkeypatch.setattr(B, "map_in_threads", lambda f, items: calls.append(len(items)) or threaded(f, items))
+    rng = np.random.default_rng(9)
+    last = L.Dense(rng.standard_normal((3, 20)))
+    net = L.Sequential(Counted() if foreign else L.Tanh(), last)
+    x = rng.standard_normal((70, 20))
+    monkeypatch.setattr(sys.modules["lipcore.networks.local_lipschitz"], "_CACHE", 1)
+    bounds = lc.local_lipschitz(net, x)
+    exact = [np.linalg.norm(last.weight * np.cosh(p) ** -2, 2) for p in x]
+    np.testing.assert_allclose(bounds.upper, exact, rtol=1e-10)
+    assert calls == ([] if foreign else [2])
+    assert threads == ({threading.get_ident()} if foreign else set())
 
 
 @pytest.mark.backends("torch", "jax")
