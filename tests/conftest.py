@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _choose_keras_backend(asked: list[str]) -> None:
-    """Keras, which reads its backend when it is imported, runs on a library of this session; NumPy cannot train."""
+    """Keras reads its backend when it is imported: one of the libraries asked for, as NumPy cannot train."""
     for name in ("torch", "jax"):
         if any(b.startswith(name) for b in asked) and importlib.util.find_spec(name):
             os.environ.setdefault("KERAS_BACKEND", name)

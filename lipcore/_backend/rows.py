@@ -32,7 +32,7 @@ def empty_rows(row: Array, count: int, *, xp: Namespace) -> Array:
 def _empty(shape: tuple[int, ...], like: Array, xp: Namespace) -> Array:
     """Memory of arbitrary content, from NumPy also for torch on the host: it asks the system for huge pages."""
     if is_torch(xp) and device_of(like).type == "cpu" and not is_traced(like):
-        return from_numpy(np.empty(shape, dtype=numpy_dtype(like.dtype)), xp=xp, shared=True)
+        return from_numpy(np.empty(shape, dtype=numpy_dtype(like.dtype)), xp=xp, dtype=like.dtype, shared=True)
     return xp.empty(shape, **_like(like))
 
 

@@ -15,7 +15,7 @@ from ..operators.detached import DetachedOperator
 _SINGLE = {"float64": "float32", "complex128": "complex64"}
 # Smaller matrices stay in the cache in either precision, and the copy would not pay.
 _ENTRIES = 1 << 19
-# Norms of this size leave the range of single precision to all entries that matter.
+# Norms between this and its inverse: no entry overflows single precision, and none that underflows matters.
 _RANGE = 1e15
 
 
@@ -41,8 +41,10 @@ def in_single_precision(operator: LinearOperator) -> LinearOperator | None:
     narrow = _SINGLE.get(B.dtype_name(inner.dtype))
     if narrow is None or math.prod(inner.shape) < _ENTRIES:
         return None
+    n = inner.shape[-1]
+    probe = np.random.default_rng(1969).standard_normal(n) / math.sqrt(n)  # large entries do not cancel in it
     with np.errstate(over="ignore", invalid="ignore"):
-        size = np.linalg.norm(inner.array @ np.full(inner.shape[-1], 1 / math.sqrt(inner.shape[-1])))
+        size = np.linalg.norm(inner.array @ probe)
         if not 1 / _RANGE < size < _RANGE:
             return None
         return Dense(inner.array.astype(narrow))

@@ -30,9 +30,8 @@ from .token_map import TokenMap, TokenMaps
 # Operators that are made of nothing but arrays, numbers and such operators.
 _KNOWN = (
     AdjointOperator, AttentionHeads, AttentionJacobian, Convolution, ConvolutionTranspose, Dense, Diagonal, Folded,
-    HStack, Identity, PairRotation,
-    PerSample, ProductOperator, RowExtension, RowNormalization, ScaledOperator, SumOperator, TokenMap, TokenMaps,
-    TransposedOperator, VStack,
+    HStack, Identity, PairRotation, PerSample, ProductOperator, RowExtension, RowNormalization, ScaledOperator,
+    SumOperator, TokenMap, TokenMaps, TransposedOperator, VStack,
 )  # fmt: skip
 # Multiplications of a convolution up to which its products take no longer in NumPy than in torch, whose threads are
 # woken for each. 64 channels, 3 x 3, 32 x 32 (38 million): 0.7 and 0.8 ms; 256 channels (604 million): 12 and 8 ms.
@@ -81,7 +80,7 @@ class HostViews:
         if isinstance(x, Convolution | ConvolutionTranspose):
             self.heavy |= _multiplications(x) > _SMALL
         self.pays |= isinstance(x, AttentionJacobian | Convolution | ConvolutionTranspose)
-        home = {"xp": self._numpy, "device": "cpu", "dtype": np.dtype(B.dtype_name(x.dtype))}
+        home = {"xp": self._numpy, "device": "cpu", "dtype": B.numpy_dtype(x.dtype)}
         kept = {key: value for key, value in x.__dict__.items() if key not in home}
         twin: LinearOperator = copy.copy(x)
         twin.__dict__.update({**{key: self.moved(value) for key, value in kept.items()}, **home})

@@ -58,6 +58,15 @@ def test_scales_that_single_precision_does_not_hold(products, scale):
     assert in_single_precision(lc.Dense(a * scale)) is None
 
 
+def test_rows_that_sum_to_zero(products):
+    a = matrix((900, 600))
+    a[:, 1::2] = -a[:, ::2]
+    assert abs(float(lc.opnorm(a, rtol=1e-6)) / np.linalg.norm(a, 2) - 1) < 1e-6
+    assert "float32" in products
+    a[:, :2] *= 1e40  # beyond single precision, and cancelling in sums over rows
+    assert abs(float(lc.opnorm(a, rtol=1e-6)) / np.linalg.norm(a, 2) - 1) < 1e-6
+
+
 def test_clusters_and_rank_one(products):
     rng = np.random.default_rng(1)
     u, v = (np.linalg.qr(rng.standard_normal((900, 600)))[0] for _ in range(2))

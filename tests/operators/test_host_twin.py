@@ -94,6 +94,10 @@ def test_no_twin_where_nothing_is_gained(backend):
 def test_no_twin_of_half_precision(backend):
     q = backend.xp.astype(tokens(backend), backend.xp.bfloat16)
     assert host_twin(lc.AttentionJacobian(q, q, q)) is None
+    kernel = backend.xp.ones((2, 1, 3, 3), dtype=backend.xp.bfloat16)
+    conv = lc.Convolution(kernel, (1, 6, 6))
+    assert host_twin(conv) is None
+    assert abs(float(lc.opnorm(conv)) / float(lc.opnorm(lc.Convolution(np.ones((2, 1, 3, 3)), (1, 6, 6)))) - 1) < 1e-2
 
 
 # only JAX has jit
