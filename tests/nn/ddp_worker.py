@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
+import time
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -43,9 +46,12 @@ def main(rank: int, store: str, out: str, methods: list[str]) -> None:
         half = slice(4 * rank, 4 * rank + 4)
         step(parallel, images[half], labels[half])
         found[method] = {name: p.grad for name, p in model.named_parameters()}
-    torch.save(found, f"{out}.{rank}")
-    torch.distributed.destroy_process_group()
+    torch.save(found, f"{out}.{rank}.part")
+    Path(f"{out}.{rank}.part").rename(f"{out}.{rank}")
+    # A process that leaves takes its connections along, and its neighbour may still be reading from them.
+    time.sleep(60)
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(80)  # where it stood, should it ever hang
     main(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])

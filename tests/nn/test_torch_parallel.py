@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,22 +20,32 @@ WORKER = Path(__file__).with_name("ddp_worker.py")
 METHODS = ["rko", "spectral", "aol", "cayley"]
 
 
+def in_two_processes(arguments: list[str], out: Path) -> list[Path]:
+    """What each has written. They wait when they are done and are stopped together, neither before the other."""
+    files = [out.with_name(f"{out.name}.{rank}") for rank in range(2)]
+    logs = [out.with_name(f"{out.name}.{rank}.log") for rank in range(2)]
+    workers = []
+    try:
+        for rank, log in enumerate(logs):
+            with log.open("w") as errors:
+                workers.append(subprocess.Popen([sys.executable, str(WORKER), str(rank), *arguments], stderr=errors))
+        end = time.monotonic() + 110
+        while not all(file.exists() for file in files):
+            stopped = time.monotonic() > end or any(worker.poll() is not None for worker in workers)
+            assert not stopped, [(worker.poll(), log.read_text()) for worker, log in zip(workers, logs, strict=True)]
+            time.sleep(0.05)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    return files
+
+
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without distributed")
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo over a file store")
 def test_two_processes_have_the_gradients_of_one(tmp_path):
     arguments = [str(tmp_path / "store"), str(tmp_path / "out"), *METHODS]
-    workers = [
-        subprocess.Popen([sys.executable, str(WORKER), str(rank), *arguments], stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    try:
-        for worker in workers:
-            _, errors = worker.communicate(timeout=100)
-            assert worker.returncode == 0, errors
-    finally:
-        for worker in workers:
-            worker.kill()
-    found = [torch.load(tmp_path / f"out.{rank}", weights_only=True) for rank in range(2)]
+    found = [torch.load(file, weights_only=True) for file in in_two_processes(arguments, tmp_path / "out")]
     for method in METHODS:
         model = network(method)
         step(model, *batch())
