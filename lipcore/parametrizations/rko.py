@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .._typing import Array
 from ..orthogonal.bjorck import bjorck as bjorck_iteration
+from ..orthogonal.inputs import check_count
 from ._polar import Factor, polar
 from ._weights import read_weight
 
@@ -106,7 +107,8 @@ def bjorck(
     groups : int, default 1
         Of the convolution; each group is orthogonalised by itself.
     iterations : int, default 15
-        Number of steps :math:`X \leftarrow (1 + \beta) X - \beta X X^T X`, two products each.
+        Number of steps :math:`X \leftarrow (1 + \beta) X - \beta X X^T X`, two products each; at least 1, since the
+        first one measures the weight.
     beta : float, default 0.5
         Step length, in (0, 0.5].
 
@@ -125,10 +127,11 @@ def bjorck(
     See Also
     --------
     rko : The same in fewer products for the same accuracy.
+    spectral : The division alone.
 
     Notes
     -----
-    **Guarantee.** 1-Lipschitz up to rounding under the same paddings as `rko`, after any number of steps, since the
+    **Guarantee.** 1-Lipschitz up to rounding under the same paddings as `rko`, after every step, since the
     start is divided by a bound of its norm and :math:`(1 + \beta) x - \beta x^3 \le 1` on [0, 1]. How nearly
     orthogonal the result is depends on the weight: singular values below about 0.002 of the largest are not
     brought to 1 by 15 steps.
@@ -145,5 +148,7 @@ def bjorck(
     True
     """
     read = read_weight(weight, stride, groups, dilation)
+    # without a step nothing is divided by the norm, and the promise would not hold
+    check_count(iterations, "iterations", least=1)
     found = bjorck_iteration(read.by_groups(weight), iterations=iterations, beta=beta)
     return read.like_weight(found / math.sqrt(read.windows()))

@@ -92,58 +92,6 @@ def test_constant_and_jacobians_are_at_most_one(case, dtype):
         assert np.linalg.norm(J.to_dense().astype(float), 2, axis=(-2, -1)).max() <= 1 + 100 * EPS[dtype], name
 
 
-def formula(case, w, bias, log_scale):
-    """The layers as they are published, on matrices."""
-    q = np.exp(log_scale)
-    if case.function is P.sandwich:
-        tall = w if w.shape[0] >= w.shape[1] else w.T
-        n = tall.shape[1]
-        u, v = tall[:n], tall[n:]
-        a = u - u.T + v.T @ v
-        inverse = np.linalg.inv(np.eye(n) + a)
-        whole = np.concatenate([(np.eye(n) - a) @ inverse, -2 * v @ inverse])
-        whole = whole if w.shape[0] >= w.shape[1] else whole.T
-        outer, inner = whole[:, : case.outputs], whole[:, case.outputs :]
-        return lambda x: (
-            np.sqrt(2) * (q * np.maximum(np.sqrt(2) / q * (x @ inner.T) + bias, 0)) @ outer
-        )  # fmt: skip
-    if case.function is P.sll:
-        T = np.sum(np.abs(w @ w.T) * q[None, :] / q[:, None], axis=1)
-        # the published bias is the root of T times that of the layer
-        return lambda x: x - 2 * (np.maximum(x @ w.T + np.sqrt(T) * bias, 0) / T) @ w
-    norm = np.linalg.norm(w, 2)
-    return lambda x: x - 2 / norm**2 * np.maximum(x @ w.T + norm * bias, 0) @ w
-
-
-def test_is_the_published_layer(case):
-    if len(case.shape) > 2:
-        pytest.skip("a convolution is compared with its matrix")
-    rng = np.random.default_rng(1)
-    w, bias, log_scale = rng.standard_normal(case.shape), rng.standard_normal(case.shape[0]), rng.standard_normal()
-    log_scale = log_scale * np.arange(case.shape[0])
-    x = rng.standard_normal((7, *case.sample))
-    options = {"log_scale": log_scale} if case.scaled else {"rtol": 1e-9}
-    np.testing.assert_allclose(case(w, bias, **options)(x), formula(case, w, bias, log_scale)(x), atol=1e-7)
-
-
-def test_a_convolution_is_the_step_of_its_matrix(case):
-    if len(case.shape) == 2:
-        pytest.skip("is a matrix")
-    rng = np.random.default_rng(2)
-    w, x = rng.standard_normal(case.shape), rng.standard_normal((3, *case.sample))
-    layer = case(w)
-    V = lc.Convolution(layer.weight, case.sample, padding="same", **case.options).to_dense()
-    flat = x.reshape(3, -1)
-    expected = flat - 2 * np.maximum(flat @ V.T, 0) @ V
-    np.testing.assert_allclose(layer(x).reshape(3, -1), expected, atol=1e-12)
-    # one factor, or one for each hidden channel
-    ratio = (layer.weight / w).reshape(case.shape[0], -1)
-    assert np.ptp(ratio, axis=1).max() < 1e-12
-    if case.function is P.cpl:
-        assert np.ptp(ratio) < 1e-12
-        assert lc.norms.convolution_supremum(layer.weight).lower > 0.99
-
-
 def test_stretches_nothing_at_all_without_a_weight(case):
     x = np.random.default_rng(0).standard_normal((2, *case.sample))
     layer = case(np.zeros(case.shape))
