@@ -134,14 +134,6 @@ def over_windows(
     return found / math.sqrt(most_windows(w.shape[2:], stride, dilation))
 
 
-def unit(m: Kernel) -> Kernel:
-    return m / np.linalg.norm(m)
-
-
-def unit_rows(m: Kernel) -> Kernel:
-    return m / np.linalg.norm(m, axis=1, keepdims=True)
-
-
 def almost_orthogonal(w: Kernel, groups: int = 1, stride: Any = 1, dilation: Any = 1) -> Kernel:
     """Every column of the convolution's matrix over the root of its sum of the absolute Gram matrix."""
     axes, taps = w.ndim - 2, w.shape[2:]
@@ -226,20 +218,14 @@ def circulant(w: Kernel, size: Sequence[int]) -> Kernel:
     return matrix(w, size, middle(w.shape[2:]), circular=True)
 
 
-def series(skew: Kernel, terms: int) -> Kernel:
-    """``sum A^t / t!`` up to a degree."""
-    found = power = np.eye(len(skew))
-    for t in range(1, terms + 1):
-        power = power @ skew / t
-        found = found + power
-    return found
-
-
 def exponential_on(w: Kernel, size: Sequence[int], *, circular: bool, terms: int | None = None) -> Kernel:
-    """Exponential of the skew part of the convolution's matrix, cut to the channels."""
+    """Exponential of the skew part of the convolution's matrix, or so many terms of it, cut to the channels."""
     dense = matrix(filled(w), size, middle(w.shape[2:]), circular=circular)
     skew, pixels = dense - dense.T, math.prod(size)
-    found = scipy.linalg.expm(skew) if terms is None else series(skew, terms)
+    found = power = np.eye(len(skew)) if terms else scipy.linalg.expm(skew)
+    for t in range(1, 1 + (terms or 0)):
+        power = power @ skew / t
+        found = found + power
     return found[: w.shape[0] * pixels, : w.shape[1] * pixels]
 
 
