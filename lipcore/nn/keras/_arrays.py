@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from ._tensor import Tensor, unwrap
 DIRECT = ("jax", "numpy", "torch")
 # What reads the host where it can, and has another formula where it cannot: the latter in all cases here, so that a
 # layer is one function of its weights on every backend, in a compiled step and outside.
-_AS_TRACED = ("spectral",)
+_AS_TRACED = ("spectral", "soc_convolution")
 
 
 def lift(value: Any) -> Array:
@@ -30,15 +30,27 @@ def lower(array: Array) -> Any:
 
 
 def constrained(
-    weight: Any, method: str, place: Mapping[str, Any], options: Mapping[str, Any], lipschitz: float
+    weight: Any, method: str, place: Mapping[str, Any], options: Mapping[str, Any], lipschitz: float = 1.0
 ) -> Any:
-    """A weight (out, in) or (out, in / groups, *k) as `method` makes it, in at least single precision.
+    """A weight (out, in) or (out, in / groups, *k) as `method` makes it, in at least single precision."""
+    function, fixed = construction(method, len(weight.shape) == 2)
+    made = called(function, weight, **place, **{**fixed, **options})
+    if lipschitz != 1.0:
+        made = made * lipschitz
+    return ops.cast(lower(made), weight.dtype)
+
+
+def called(function: Callable[..., Any], weight: Any, **options: Any) -> Any:
+    """What `function` makes of a weight, as arrays; tensors among the options become arrays too.
 
     Through the operations of Keras, some of which round float64 on some backends, it is made in single precision.
     """
-    function, fixed = construction(method, len(weight.shape) == 2)
     direct = keras.backend.backend() in DIRECT and function.__name__ not in _AS_TRACED
-    name = keras.backend.standardize_dtype(weight.dtype)
-    single = weight if direct and name == "float64" else ops.cast(weight, "float32")
-    made = function(single if direct else Tensor(single), **place, **{**fixed, **options})
-    return ops.cast(lower(made * lipschitz if lipschitz != 1.0 else made), name)
+    wide = direct and keras.backend.standardize_dtype(weight.dtype) == "float64"
+
+    def array(tensor: Any) -> Array:
+        single = ops.cast(tensor, "float64" if wide else "float32")
+        return single if direct else Tensor(single)
+
+    given = {name: array(x) if keras.ops.is_tensor(x) else x for name, x in options.items()}
+    return function(array(weight), **given)

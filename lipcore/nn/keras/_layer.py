@@ -16,25 +16,108 @@ from ._arrays import constrained
 _OWN = ("method", "options", "k_coef_lip", "disjoint_neurons")
 
 
-class Constrained(keras.layers.Layer):
-    """A layer whose kernel is what a construction makes of a free variable.
-
-    Subclasses make the variable in `build` and use `constrained_kernel` in `call`.
-    """
-
-    # Whether the kernel is a matrix; and the layer of Keras that this one is exported to.
-    dense = True
-    plain_class: type
+class Weighted(keras.layers.Layer):
+    """A layer with a kernel, perhaps a bias, and where they start from."""
 
     def __init__(
         self,
         *,
-        activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+
+    def _make(self, shape: Sequence[int], outputs: int) -> None:
+        """The variables."""
+        # not cast in mixed precision: what is constrained is constrained in single precision, and cast then
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=tuple(shape),
+            initializer=self._start,
+            regularizer=self.kernel_regularizer,
+            autocast=False,
+        )
+        self._make_bias(outputs)
+
+    def _make_bias(self, outputs: int) -> None:
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(outputs,), initializer=self.bias_initializer, regularizer=self.bias_regularizer
+            )
+
+    def _start(self, shape: Sequence[int], dtype: Any = None) -> Any:
+        """The kernel to start from, drawn in at least single precision: half precision has no factorisations."""
+        wide = "float64" if dtype == "float64" else "float32"
+        return ops.cast(self.kernel_initializer(shape, dtype=wide), dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Options, as far as they can be saved."""
+        return {
+            **super().get_config(),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+        }
+
+
+class Exported(Weighted):
+    """A layer whose kernel is made anew in each call, and which is exported to another with that kernel as it is.
+
+    Subclasses have `constrained_kernel`.
+    """
+
+    # What the layer is exported to.
+    plain_class: type
+
+    def plain_config(self) -> dict[str, Any]:
+        """Options of `plain_class`."""
+        config = {name: value for name, value in self.get_config().items() if name not in _OWN}
+        # overwritten at once: nothing is drawn, and nothing factorised in half precision
+        return {**config, "kernel_initializer": "zeros"}
+
+    def plain_weights(self) -> list[Any]:
+        """Values of the weights of the exported layer."""
+        values = [self.constrained_kernel()]
+        if self.bias is not None:
+            values.append(self.bias.value)
+        return [ops.convert_to_numpy(value) for value in values]
+
+    def constrained_kernel(self) -> Any:
+        """The kernel as it is used."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `constrained_kernel`")
+
+    def _free(self) -> Any:
+        """The variable, in the order of axes that constructions take."""
+        if not self.built:
+            raise ValueError(f"layer {self.name!r} is not built: call it, or build it with an input shape")
+        return ops.transpose(ops.convert_to_tensor(self.kernel), from_keras(len(self.kernel.shape) - 2))
+
+
+class Constrained(Exported):
+    """A layer whose kernel is what a construction makes of a free variable.
+
+    Subclasses make the variable in `build` and use `constrained_kernel` in `call`.
+    """
+
+    # Whether the kernel is a matrix.
+    dense = True
+
+    def __init__(
+        self,
+        *,
+        activation: Any = None,
         k_coef_lip: float = 1.0,
         method: str = "bjorck",
         options: Mapping[str, Any] | None = None,
@@ -42,11 +125,6 @@ class Constrained(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.activation = keras.activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.k_coef_lip = checked_lipschitz(k_coef_lip)
         self.method, self.options = method, dict(options or {})
         self._check_method()
@@ -65,71 +143,38 @@ class Constrained(keras.layers.Layer):
         """Stride, groups and dilation."""
         return {}
 
-    def _make(self, shape: Sequence[int], outputs: int) -> None:
-        """The variables."""
-        # not cast in mixed precision: what is constrained is constrained in single precision, and cast then
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=tuple(shape),
-            initializer=self._start,
-            regularizer=self.kernel_regularizer,
-            autocast=False,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(outputs,), initializer=self.bias_initializer, regularizer=self.bias_regularizer
-            )
-
-    def _start(self, shape: Sequence[int], dtype: Any = None) -> Any:
-        """The kernel to start from, drawn in at least single precision: half precision has no factorisations."""
-        wide = "float64" if dtype == "float64" else "float32"
-        return ops.cast(self.kernel_initializer(shape, dtype=wide), dtype)
-
     def constrained_kernel(self) -> Any:
         """The kernel as it is used, in the layout of Keras and the dtype of the variable."""
-        if not self.built:
-            raise ValueError(f"layer {self.name!r} is not built: call it, or build it with an input shape")
-        rank = len(self.kernel.shape)
-        # (*k, in, out) is (out, in, *k) elsewhere
-        weight = ops.transpose(ops.convert_to_tensor(self.kernel), (rank - 1, rank - 2, *range(rank - 2)))
-        made = constrained(weight, self.method, self._place, self.options, self.k_coef_lip)
-        made = ops.transpose(made, (*range(2, rank), 1, 0))
-        # entries in order, as in an exported layer: products of another layout round in another order on some backends
-        return ops.reshape(ops.reshape(made, (-1,)), tuple(self.kernel.shape))
+        return in_keras(constrained(self._free(), self.method, self._place, self.options, self.k_coef_lip))
 
     def _finished(self, outputs: Any, bias_shape: Sequence[int]) -> Any:
         if self.bias is not None:
             outputs = ops.add(outputs, ops.reshape(self.bias, tuple(bias_shape)))
         return outputs if self.activation is None else self.activation(outputs)
 
-    def plain_config(self) -> dict[str, Any]:
-        """Options of `plain_class`."""
-        config = {name: value for name, value in self.get_config().items() if name not in _OWN}
-        # overwritten at once: nothing is drawn, and nothing factorised in half precision
-        return {**config, "kernel_initializer": "zeros"}
-
-    def plain_weights(self) -> list[Any]:
-        """Values of the weights of the exported layer."""
-        values = [self.constrained_kernel()]
-        if self.bias is not None:
-            values.append(self.bias.value)
-        return [ops.convert_to_numpy(value) for value in values]
-
     def get_config(self) -> dict[str, Any]:
         """Options, as far as they can be saved."""
         return {
             **super().get_config(),
             "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
             "k_coef_lip": self.k_coef_lip,
             "method": self.method,
             "options": self.options,
         }
+
+
+def from_keras(taps: int) -> tuple[int, ...]:
+    """Axes of ``(*k, in, out)`` in the order ``(out, in, *k)`` that is used elsewhere."""
+    return (taps + 1, taps, *range(taps))
+
+
+def in_keras(kernel: Any) -> Any:
+    """The other way round.
+
+    Entries lie in order, as in an exported layer: products of another layout round in another order on some backends.
+    """
+    made = ops.transpose(kernel, (*range(2, len(kernel.shape)), 1, 0))
+    return ops.reshape(ops.reshape(made, (-1,)), tuple(made.shape))
 
 
 def checked_lipschitz(value: Any) -> float:

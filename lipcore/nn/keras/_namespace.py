@@ -122,6 +122,11 @@ def zeros(shape: Sequence[int], *, dtype: str, device: object = None) -> Tensor:
     return Tensor(ops.zeros(shape, dtype=dtype))
 
 
+def empty(shape: Sequence[int], *, dtype: str = "float32", device: object = None) -> Tensor:
+    """Zeros, which is as good as anything."""
+    return Tensor(ops.zeros(shape, dtype=dtype))
+
+
 def matrix_transpose(x: Tensor) -> Tensor:
     """Swap of the last two axes."""
     return Tensor(ops.swapaxes(x.value, -1, -2))

@@ -8,6 +8,7 @@ from typing import Any
 from ...layers.base import Ord
 from .._certify import Certificate, certificate, guaranteed
 from .export import export
+from .graph import Graph
 from .read import read
 
 
@@ -16,7 +17,7 @@ def certify(model: Any, input_shape: Sequence[int] | None = None, *, ord: Ord = 
 
     Parameters
     ----------
-    model : Sequential, functional Model of layers in a row, or one layer
+    model : Sequential, functional Model of one input and one output, or one layer
         Constrained or plain, and built. A constrained one is exported first; it stays as it is.
     input_shape : sequence of int, optional
         Shape of one sample, without the batch, in the layout of the model; that of the model by default.
@@ -45,7 +46,12 @@ def certify(model: Any, input_shape: Sequence[int] | None = None, *, ord: Ord = 
     -----
     The exported weights are read into `lipcore.layers`, whose constants are computed from the stored numbers. No
     construction is relied upon: a weight that was changed, or a construction with a mistake, shows in the constant.
-    Convolutions have the constant that holds for every image size. The constants are those of the network in real
+    Convolutions have the constant that holds for every image size, unless their padding is circular. Functional models
+    are followed along their graph: values on which all that follows depends divide it into parts, whose constants are
+    multiplied; within a part that branches, constants of branches are added where they are joined by Add, Average or
+    Subtract, and the roots of their sums of squares taken where by Concatenate (in the 2-norm; see
+    `lipcore.layers.Layer.constant_after`). ``x + y``, ``0.5 * x`` and their like are known, other operations on tensors
+    are not. The constants are those of the network in real
     arithmetic with the weights as stored: the rounding of a forward pass, and of the weights in mixed precision, comes
     on top.
 
@@ -59,7 +65,11 @@ def certify(model: Any, input_shape: Sequence[int] | None = None, *, ord: Ord = 
     ('rigorous', True)
     """
     shape = _shape(model, input_shape)
-    return certificate(read(export(model), shape), shape, ord=ord, rtol=rtol)
+    parts = read(export(model), shape)
+    for _, part in parts:
+        if isinstance(part, Graph):
+            part.rtol = rtol
+    return certificate(parts, shape, ord=ord, rtol=rtol)
 
 
 def guarantee(model: Any, input_shape: Sequence[int] | None = None) -> dict[str, Any]:

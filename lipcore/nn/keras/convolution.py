@@ -9,15 +9,21 @@ import keras
 from keras import ops
 
 from ._layer import Constrained, registered
+from ._numbers import per_axis, positive
+from ._wrapping import check_wrapped, wrapped
+from .plain_convolution import PadConv1D, PadConv2D, PadConv3D
 
 Size = int | Sequence[int]
 
 
-class _Convolution(Constrained):
+class ConstrainedConvolution(Constrained):
     """A convolution of `rank` spatial axes."""
 
     dense = False
     rank = 2
+    paddings: tuple[str, ...] = ("valid", "same", "circular")
+    # What it is exported to, with zeros around its images and without.
+    plain_classes: tuple[type, type]
 
     def __init__(
         self,
@@ -30,22 +36,25 @@ class _Convolution(Constrained):
         groups: Any = 1,
         **kwargs: Any,
     ) -> None:
-        for name, value in (("filters", filters), ("groups", groups)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer, got {value!r}")
+        positive("filters", filters)
+        positive("groups", groups)
         if filters % groups:
             raise ValueError(f"`groups` must divide the {filters} filters, got {groups}")
-        known = ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
-        if padding not in known:
-            raise ValueError(f"`padding` must be one of {', '.join(known)}, got {padding!r}")
+        if padding not in self.paddings:
+            raise ValueError(f"`padding` must be one of {', '.join(self.paddings)}, got {padding!r}")
         self.filters, self.groups, self.padding = filters, groups, padding
-        self.kernel_size = _tuple("kernel_size", kernel_size, self.rank)
-        self.strides = _tuple("strides", strides, self.rank)
-        self.dilation_rate = _tuple("dilation_rate", dilation_rate, self.rank)
+        self.kernel_size = per_axis("kernel_size", kernel_size, self.rank)
+        self.strides = per_axis("strides", strides, self.rank)
+        self.dilation_rate = per_axis("dilation_rate", dilation_rate, self.rank)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError("`strides` and `dilation_rate` above 1 do not go together in Keras")
         self.data_format = image_format(data_format)
         super().__init__(**kwargs)
+
+    @property
+    def plain_class(self) -> type:  # type: ignore[override]
+        """What the layer is exported to."""
+        return self.plain_classes[self.padding == "circular"]
 
     def _convolution_options(self) -> dict[str, Any]:
         return {"stride": self.strides, "groups": self.groups, "dilation": self.dilation_rate}
@@ -56,26 +65,37 @@ class _Convolution(Constrained):
         channels = input_shape[axis]
         if channels is None or channels % self.groups:
             raise ValueError(f"`groups` {self.groups} must divide the channels of the input {tuple(input_shape)}")
+        if self.padding == "circular":
+            check_wrapped(self, input_shape)
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes={axis: channels})
-        self._make((*self.kernel_size, channels // self.groups, self.filters), self.filters)
+        self._make((*self.kernel_size, *self._channels(channels // self.groups)), self.filters)
         self.built = True
+
+    def _channels(self, inputs: int) -> tuple[int, int]:
+        """Last axes of the kernel."""
+        return inputs, self.filters
 
     def call(self, inputs: Any) -> Any:
         """Convolution with the constrained kernel."""
-        outputs = ops.conv(
-            self._padded(inputs),
-            ops.cast(self.constrained_kernel(), self.compute_dtype),
-            strides=list(self.strides),
-            padding="valid" if self.padding == "causal" else self.padding,
-            dilation_rate=self.dilation_rate,
-            data_format=self.data_format,
-        )
+        outputs = self._convolved(inputs, ops.cast(self.constrained_kernel(), self.compute_dtype))
         last = self.data_format == "channels_last"
         ones = (1,) * self.rank
         return self._finished(outputs, (1, *ones, self.filters) if last else (1, self.filters, *ones))
 
+    def _convolved(self, inputs: Any, kernel: Any) -> Any:
+        return ops.conv(
+            self._padded(inputs),
+            kernel,
+            strides=list(self.strides),
+            padding="same" if self.padding == "same" else "valid",
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+
     def _padded(self, inputs: Any) -> Any:
-        """Zeros before the first step of a causal convolution."""
+        """What Keras has no padding for: zeros before the first step of a causal convolution, and the other side."""
+        if self.padding == "circular":
+            return wrapped(inputs, self)
         if self.padding != "causal":
             return inputs
         before = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
@@ -104,13 +124,13 @@ class _Convolution(Constrained):
 
 
 @registered
-class SpectralConv1D(_Convolution):
+class SpectralConv1D(ConstrainedConvolution):
     r"""Convolution of signals with a constrained kernel; see `SpectralConv2D`.
 
     Parameters
     ----------
     filters, kernel_size, strides, padding, data_format, dilation_rate, groups
-        As for ``keras.layers.Conv1D``, but for the default of `padding`, ``"same"``.
+        As for `SpectralConv2D`; `padding` may be ``"causal"`` too.
     **kwargs
         As for `SpectralDense`.
 
@@ -122,17 +142,19 @@ class SpectralConv1D(_Convolution):
     """
 
     rank = 1
-    plain_class = keras.layers.Conv1D
+    paddings = ("valid", "same", "causal", "circular")
+    plain_classes = (keras.layers.Conv1D, PadConv1D)
 
 
 @registered
-class SpectralConv2D(_Convolution):
+class SpectralConv2D(ConstrainedConvolution):
     r"""Convolution of images with a constrained kernel: deel-lip's ``SpectralConv2D``.
 
     Parameters
     ----------
     filters, kernel_size, strides, padding, data_format, dilation_rate, groups
-        As for ``keras.layers.Conv2D``, but for the default of `padding`, ``"same"``.
+        As for ``keras.layers.Conv2D``, but for the default of `padding`, ``"same"``, and for ``"circular"``, with which
+        images go on at the other side; `strides` must divide them then.
     **kwargs
         As for `SpectralDense`. By default an orthogonal reshaped kernel over the overlap, ``"bjorck"``, as in
         deel-lip; ``"aoc"`` gives orthogonal convolutions.
@@ -145,7 +167,9 @@ class SpectralConv2D(_Convolution):
     Notes
     -----
     1-Lipschitz for images of every size. Convolutions of ``"aoc"`` and ``"bcop"`` are orthogonal on the infinite
-    lattice; with the zeros of ``"same"`` around the image they are parts of that, and lose what leaves it.
+    lattice, and with ``"circular"`` on images as large as the kernel or larger (for the size of a stride's result see
+    `lipcore.parametrizations.aoc`); with the zeros of ``"same"`` around the image they are parts of that, and lose what
+    leaves it. Keras has no circular layers: one is exported to `PadConv2D`.
 
     Examples
     --------
@@ -157,17 +181,17 @@ class SpectralConv2D(_Convolution):
     """
 
     rank = 2
-    plain_class = keras.layers.Conv2D
+    plain_classes = (keras.layers.Conv2D, PadConv2D)
 
 
 @registered
-class SpectralConv3D(_Convolution):
+class SpectralConv3D(ConstrainedConvolution):
     r"""Convolution of volumes with a constrained kernel; see `SpectralConv2D`.
 
     Parameters
     ----------
     filters, kernel_size, strides, padding, data_format, dilation_rate, groups
-        As for ``keras.layers.Conv3D``, but for the default of `padding`, ``"same"``.
+        As for `SpectralConv2D`.
     **kwargs
         As for `SpectralDense`.
 
@@ -179,7 +203,7 @@ class SpectralConv3D(_Convolution):
     """
 
     rank = 3
-    plain_class = keras.layers.Conv3D
+    plain_classes = (keras.layers.Conv3D, PadConv3D)
 
 
 @registered
@@ -216,10 +240,3 @@ def image_format(data_format: str | None) -> str:
     if found not in ("channels_last", "channels_first"):
         raise ValueError(f"`data_format` must be 'channels_last' or 'channels_first', got {data_format!r}")
     return str(found)
-
-
-def _tuple(name: str, value: Any, rank: int) -> tuple[int, ...]:
-    found = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(found) != rank or not all(isinstance(n, int) and n > 0 for n in found):
-        raise ValueError(f"`{name}` must be a positive integer or {rank} of them, got {value!r}")
-    return found

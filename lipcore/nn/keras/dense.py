@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from ._layer import Constrained, registered
+from ._numbers import positive
 
 
 @registered
@@ -74,8 +75,7 @@ class SpectralDense(Constrained):
         options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` must be a positive integer, got {units!r}")
+        positive("units", units)
         super().__init__(
             activation=activation,
             use_bias=use_bias,

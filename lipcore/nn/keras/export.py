@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from ._layer import Constrained
+from ._layer import Exported
 
 
 def export(model: Any) -> Any:
@@ -87,13 +87,13 @@ def is_network(model: Any) -> bool:
 
 
 def _plain(layer: Any) -> Any:
-    if isinstance(layer, Constrained):
+    if isinstance(layer, Exported):
         return layer.plain_class.from_config(layer.plain_config())  # type: ignore[attr-defined]
     return type(layer).from_config(layer.get_config())
 
 
 def _fill(new: Any, old: Any) -> None:
-    new.set_weights(old.plain_weights() if isinstance(old, Constrained) else old.get_weights())
+    new.set_weights(old.plain_weights() if isinstance(old, Exported) else old.get_weights())
     new.trainable = old.trainable
 
 
