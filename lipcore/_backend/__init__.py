@@ -18,7 +18,7 @@ from .host import (
     to_numpy,
 )
 from .inverse_factor import inverse_factor
-from .linalg import adjoint, cholesky, conj, gram, matmul, transpose, triangular_solve
+from .linalg import adjoint, cholesky, conj, gram, matmul, multiply_add, transpose, triangular_solve
 from .loop import fori_loop, get_rows, set_rows
 from .memory import keep_freed_memory
 from .namespace import (
@@ -44,13 +44,24 @@ from .namespace import (
 from .overwrite import overwritable, overwrite
 from .padding import PADDING_MODES, check_pads, pad, pad_adjoint
 from .random import as_rng, random_normal
-from .rows import empty_rows, memory_is_lazy, store_scaled, subtract_combination, sum_squares, work_rows
+from .rows import (
+    add_outer,
+    empty_rows,
+    into,
+    largest_entry,
+    memory_is_lazy,
+    subtract_combination,
+    sum_squares,
+    three_term,
+    writable_rows,
+)
 from .scatter import scatter_add
 from .special import erf, erfc
-from .threads import beside, lapack, map_in_threads, one_blas_thread
+from .threads import beside, lapack, map_in_threads, one_blas_thread, scipy_blas_threads
 
 __all__ = [
     "PADDING_MODES",
+    "add_outer",
     "adjoint",
     "array_namespace",
     "as_rng",
@@ -80,6 +91,7 @@ __all__ = [
     "has_float64",
     "host_reads",
     "host_view",
+    "into",
     "inverse_factor",
     "is_differentiated",
     "is_array",
@@ -95,9 +107,11 @@ __all__ = [
     "lapack",
     "linearize",
     "keep_freed_memory",
+    "largest_entry",
     "map_in_threads",
     "matmul",
     "memory_is_lazy",
+    "multiply_add",
     "numpy_dtype",
     "one_blas_thread",
     "overwritable",
@@ -107,18 +121,19 @@ __all__ = [
     "random_normal",
     "real_dtype",
     "scatter_add",
+    "scipy_blas_threads",
     "set_rows",
     "sparse_transpose",
     "standard_namespace",
     "stop_gradient",
-    "store_scaled",
     "subtract_combination",
     "sum_squares",
     "supports_autodiff",
+    "three_term",
     "to_float",
     "to_numpy",
     "transpose",
     "triangular_solve",
     "with_derivative",
-    "work_rows",
+    "writable_rows",
 ]

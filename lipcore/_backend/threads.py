@@ -8,6 +8,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .._typing import Namespace
@@ -28,19 +29,37 @@ def one_blas_thread() -> Iterator[None]:
     five times slower with threads than without. OpenBLAS has one setting for the whole process, so meanwhile others
     run in one thread too; it is restored when the last context is left. Nothing happens with another BLAS.
     """
+    with _one_thread(_every, _pools()):
+        yield
+
+
+@contextlib.contextmanager
+def scipy_blas_threads() -> Iterator[None]:
+    """Context in which NumPy's OpenBLAS runs in the calling thread alone, and SciPy's in all of its threads.
+
+    For large factorisations by `scipy.linalg` with small products by NumPy in between: NumPy's idle threads would look
+    for work on the cores of SciPy's, and a Cholesky factorisation of order 2000 took twice as long.
+    """
+    pools = _pools()
+    with _one_thread(_numpys, pools[:1] if len(pools) > 1 else []):
+        yield
+
+
+@contextlib.contextmanager
+def _one_thread(state: _State, pools: list[tuple[Callable[[int], Any], Callable[[], int]]]) -> Iterator[None]:
     with _lock:
-        _state.depth += 1
-        if _state.depth == 1:
-            _state.before = [(put, get()) for put, get in _pools()]
-            for put, _ in _state.before:
+        state.depth += 1
+        if state.depth == 1:
+            state.before = [(put, get()) for put, get in pools]
+            for put, _ in state.before:
                 put(1)
     try:
         yield
     finally:
         with _lock:
-            _state.depth -= 1
-            if _state.depth == 0:
-                for put, count in _state.before:
+            state.depth -= 1
+            if state.depth == 0:
+                for put, count in state.before:
                     put(count)
 
 
@@ -59,7 +78,7 @@ def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) ->
     To be used inside that context, for functions that spend their time in NumPy or in `lapack` calls, which both
     release the interpreter's lock.
     """
-    count = min(max((threads for _, threads in _state.before), default=1), len(items))
+    count = min(max((threads for _, threads in _every.before), default=1), len(items))
     if count <= 1:
         return [function(item) for item in items]
     with ThreadPoolExecutor(count) as pool:
@@ -83,17 +102,20 @@ def lapack(name: str, arguments: int) -> Callable[..., None]:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(address)
 
 
+@dataclass
 class _State:
-    depth = 0
-    before: list[tuple[Callable[[int], Any], int]] = []  # noqa: RUF012
+    """How many contexts of a kind are open, and the numbers of threads before the first."""
+
+    depth: int = 0
+    before: list[tuple[Callable[[int], Any], int]] = field(default_factory=list)
 
 
-_state, _lock = _State(), threading.RLock()
+_every, _numpys, _lock = _State(), _State(), threading.RLock()
 
 
 @functools.cache
 def _pools() -> list[tuple[Callable[[int], Any], Callable[[], int]]]:
-    """Setter and getter of the number of threads of each OpenBLAS that NumPy and SciPy are linked with."""
+    """Setter and getter of the number of threads of each OpenBLAS that NumPy (first) and SciPy are linked with."""
     import numpy.linalg._umath_linalg as of_numpy
     import scipy.linalg._fblas as of_scipy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -20,8 +21,8 @@ __all__ = ["dense_bounds", "norm_lower_bound"]
 
 # Up to this order LAPACK's eigensolver for one eigenvalue beats Lanczos steps made in Python.
 _DIRECT = 192
-# Fraction of the width asked for that the upper bound takes: the rest is for what the lower bound lacks.
-_SHARE = 0.6
+# Fractions of the width asked for: what the upper bound takes, and what the lower bound may lack.
+_SHARE, _LACKING = 0.6, 0.3
 _ATTEMPTS = 60
 
 
@@ -90,10 +91,16 @@ def dense_bounds(a: Array, rtol: float = 1e-6) -> Bounds:
 
 def _matrix(a: np.ndarray[Any, Any], rtol: float) -> tuple[float, float, int, int]:
     """Bounds of one matrix, scaled; the power of two that they were scaled by; products with the matrix."""
-    gram = GramCertificate(a)
+    if min(a.shape) > _DIRECT:
+        B.keep_freed_memory()
+    with B.scipy_blas_threads() if min(a.shape) > _DIRECT else contextlib.nullcontext():
+        return _certified(GramCertificate(a), rtol)
+
+
+def _certified(gram: GramCertificate, rtol: float) -> tuple[float, float, int, int]:
     if gram.frobenius == 0.0:
         return 0.0, 0.0, 0, 0
-    vector, steps = _direct_vector(gram) if gram.size <= _DIRECT else leading_vector(gram, 0.2 * rtol)
+    vector, steps = _direct_vector(gram) if gram.size <= _DIRECT else leading_vector(gram, _LACKING * rtol)
     lower = _attained(gram, vector)
     upper = gram.frobenius
     growth = _SHARE * rtol

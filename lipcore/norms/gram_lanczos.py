@@ -12,6 +12,8 @@ from .gram_certificate import GramCertificate
 __all__ = ["inverse_iteration", "leading_vector"]
 
 _CYCLE = 8
+# Rounding errors of a pass grow by the inverse of what is left.
+_LITTLE = 0.1
 _MOST = 320
 _INVERSE_STEPS = 12
 
@@ -50,9 +52,12 @@ def _lanczos(product: Any, start: Vector, rtol: float, most: int) -> tuple[Vecto
         w = product(basis[j])
         alpha[j] = np.vdot(basis[j], w).real
         done = basis[: j + 1]
-        for _ in range(2):  # twice is enough
-            w = w - done.T @ (done.conj() @ w)
-        beta[j] = np.linalg.norm(w)
+        for _ in range(2):  # twice is enough, and once where little cancels
+            before = np.linalg.norm(w)
+            w = w - done.T @ (done @ w.conj()).conj()
+            beta[j] = np.linalg.norm(w)
+            if beta[j] > _LITTLE * before:
+                break
         exhausted = j + 1 == most or beta[j] <= 1e-14 * np.max(alpha[: j + 1])
         if exhausted or (j + 1) % _CYCLE == 0:
             values, vectors = scipy.linalg.eigh_tridiagonal(

@@ -13,7 +13,7 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array
 from .inputs import identity
-from .minimax import NEWTON_SCHULZ, Odd, cheapest, rounded_down, value
+from .minimax import NEWTON_SCHULZ, NEWTON_SCHULZ_5, Odd, cheapest, rounded_down, value
 from .spectrum import lanczos_numbers, ritz_interval
 from .steps import GRAM_ASPECT, accumulated, cubic_step, gram, halley, halley_weights, multiplier, rational_step
 
@@ -73,15 +73,24 @@ class Look:
 
 @dataclass
 class Run:
-    """One adaptive iteration: its options and its running state. Arrays of the host are flat over the batch."""
+    """One adaptive iteration: its options and its running state. Arrays of the host are flat over the batch.
+
+    It may begin `near` its end, where coarser steps have led.
+    """
 
     tol: float
     rational: bool
     rng: np.random.Generator
     work: Work
     eps: float
+    near: bool = False
     steps: list[str] = field(default_factory=list)
     cycles: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether singular values are near 1 because steps have brought them there."""
+        return self.near or self.cycles > 0
 
     def polar_factor(self, x: Array) -> tuple[Array, np.ndarray[Any, Any]]:
         """Iterate; and tell which matrices are left without full rank."""
@@ -101,22 +110,28 @@ class Run:
             look.distance = np.where(deficient, 0.0, look.distance)
             if np.all(deficient):
                 return x, deficient
-            if self.cycles and 0.75 * look.deviation * np.max(look.distance) <= self.tol:
+            sure = bool(np.all(look.sure | deficient))
+            if (self.begun or sure) and 0.75 * look.deviation * np.max(look.distance) <= self.tol:
                 return self.polynomials(x, g, (NEWTON_SCHULZ,)), deficient
             high = np.where(deficient, 1.0, look.high * _MARGIN)
-            if self.cycles and look.deviation < 0.05:
-                x = self.polynomials(x, g, (NEWTON_SCHULZ,))
+            if (self.begun or sure) and look.deviation < 0.05:
+                enough = 0.75 * look.deviation**2 <= self.last_deviation(x.shape[-1])
+                x = self.polynomials(x, g, (NEWTON_SCHULZ if enough else NEWTON_SCHULZ_5,))
             else:
-                x, image = self.advance(x, g, float(np.min(look.low / high)), high, bool(np.all(look.sure | deficient)))
+                x, image = self.advance(x, g, float(np.min(look.low / high)), high, sure)
                 reach = lower_end(image, reach / high)
         return x, np.ones(count, dtype=bool)
+
+    def last_deviation(self, n: int) -> float:
+        """``|sigma^2 - 1|`` from which the plain cubic reaches the tolerance, if all singular values have it."""
+        return math.sqrt(self.tol / (0.75 * math.sqrt(n)))
 
     def look(self, g: Array) -> Look:
         """Interval of singular values and distance from orthonormality: one read by the host."""
         xp = B.array_namespace(g)
         rest = g - identity(g, g.shape[-1])
         distance = xp.sqrt(xp.sum(xp.abs(rest) ** 2, axis=(-2, -1), keepdims=True))
-        alphas, betas = lanczos_numbers(g, _LANCZOS_STEPS[min(self.cycles, 1)], self.rng)
+        alphas, betas = lanczos_numbers(g, _LANCZOS_STEPS[self.begun], self.rng)
         numbers = xp.concat([*alphas, *betas, xp.astype(distance, alphas[0].dtype, copy=False)], axis=-1)
         host = B.to_numpy(numbers).astype(np.float64).reshape(-1, 2 * len(alphas) + 1)
         k = len(alphas)
@@ -138,11 +153,10 @@ class Run:
             self.work.rational()
             self.steps.append("rational")
             return rational_step(x, g, weights, s), lambda t: halley(t, weights)
-        # error at which the plain cubic step that comes last reaches the tolerance, if all singular values have it
-        error = 0.4 * math.sqrt(self.tol / (0.75 * math.sqrt(x.shape[-1])))
+        error = 0.4 * self.last_deviation(x.shape[-1])
         m, n = x.shape[-2:]
         on_gram = m >= GRAM_ASPECT * n and low >= _GRAM_FROM
-        if low < _LEAST or (self.cycles == 0 and not sure):
+        if low < _LEAST or (not self.begun and not sure):
             low, error = max(_DOUBT * low, _LEAST), _NEAR
         costs = (3.0, 4.0) if on_gram else (2.0, 3.0)
         steps = cheapest(rounded_down(low), min(error, _NEAR), *costs)

@@ -7,9 +7,10 @@ from typing import Any
 
 from .. import _backend as B
 from .._typing import Array
-from .inputs import norm_bound, power_of_two, tall, working_copy
+from .half_precision import narrowed
+from .inputs import power_of_two, tall, working_copy
 from .minimax import NEWTON_SCHULZ, Odd
-from .steps import GRAM_ASPECT, gram, odd_steps
+from .steps import GRAM_ASPECT, odd_steps
 
 
 def wants_gram_form(shape: Sequence[int], form: str) -> bool:
@@ -18,17 +19,6 @@ def wants_gram_form(shape: Sequence[int], form: str) -> bool:
         raise ValueError(f"`form` must be 'auto', 'direct' or 'gram', got {form!r}")
     m, n = shape[-2:]
     return form == "gram" or (form == "auto" and max(m, n) >= GRAM_ASPECT * min(m, n))
-
-
-def narrowed(x: Array, dtype: Any) -> Array:
-    """The matrices in half precision, divided by a bound of their norm. Entries may be 2 at most.
-
-    The Gram matrix that bounds it is formed in half precision as well, whose rounding errors are allowed for.
-    """
-    x = x / float(x.shape[-2]) ** 0.5  # no entry of the Gram matrix beyond 4, which float16 would not bear otherwise
-    half = B.cast(x, dtype)
-    bound = norm_bound(B.cast(gram(half), x.dtype)) * (1.0 + 4.0 * B.eps(B.array_namespace(x), dtype))
-    return B.cast(x / bound, dtype)
 
 
 def run_fixed(

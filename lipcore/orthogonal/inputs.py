@@ -7,6 +7,9 @@ from typing import Any
 from .. import _backend as B
 from .._typing import Array, Namespace
 
+# Orthonormal columns of a million entries have one as large as this.
+_TINY = 2.0**-10
+
 
 def check_matrices(w: Array, name: str = "W", *, square: bool = False) -> Namespace:
     """Namespace of a stack of floating matrices; raises for anything else."""
@@ -64,6 +67,13 @@ def power_of_two(w: Array) -> Array:
     # NaN and infinity stay what they are, so that they are seen later
     usable = xp.logical_and(largest > 0, xp.isfinite(largest))
     return xp.where(usable, xp.pow(one + one, xp.floor(xp.log2(xp.where(usable, largest, one)))), one)
+
+
+def extreme_power_of_two(w: Array) -> Array:
+    """`power_of_two` where entries are large or tiny, else 1, so that what is nearly orthonormal stays so."""
+    xp, scale = B.array_namespace(w), power_of_two(w)
+    moderate = xp.logical_and(scale >= _TINY, scale <= 1.0)
+    return xp.where(moderate, xp.ones_like(scale), scale)
 
 
 def norm_bound(gram: Array) -> Array:

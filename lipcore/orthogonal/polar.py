@@ -11,18 +11,15 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array, Namespace
 from .adaptive import Run, Work
-from .fixed import narrowed
-from .inputs import check_finite, check_matrices, identity, power_of_two, tall, working_copy
-from .minimax import NEWTON_SCHULZ, Odd, composition, steps_needed
+from .half_precision import STEPS, half_start
+from .inputs import check_finite, check_matrices, extreme_power_of_two, identity, power_of_two, tall, working_copy
+from .minimax import NEWTON_SCHULZ, Odd, steps_needed
 from .polar_derivative import pullback, pushforward
 from .steps import gram, odd_steps
 
 METHODS = ("auto", "polynomial", "rational", "svd")
 # What a schedule that cannot look at the matrix is made for.
 _FIXED_LOW = 1e-4
-_HALF_COUNT = 8
-# Half precision: polynomials for this interval, with room for rounding.
-_HALF_STEPS = composition(1e-3, 1.0, (5,) * _HALF_COUNT, 0.02407327424182761, 1.01)[0]
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ def polar_factor(
         return q
 
     x, flipped = tall(working_copy(W))
-    q = B.with_derivative(forward, pushforward, pullback, x / power_of_two(x))
+    q = B.with_derivative(forward, pushforward, pullback, x / extreme_power_of_two(x))
     return B.cast(B.adjoint(q) if flipped else q, W.dtype), matmuls, done
 
 
@@ -143,17 +140,17 @@ def _tall_factor(
     m, n = x.shape[-2:]
     eps = B.eps(xp, x.dtype)
     work = Work(m, n)
+    half = dtype is not None and B.eps(xp, dtype) > eps
+    done = f"{B.dtype_name(dtype)} degree 5 x{len(STEPS)} and a correction, " if half else ""
     if B.is_traced(x):
-        return _fixed(x, method, work, eps)
+        return _fixed(x, method, dtype if half else None, work, done)
     check_finite(x)
     if method == "svd":
         return _by_svd(x, eps), 0.0, "svd"
-    start, done = x, ""
-    if dtype is not None and B.eps(xp, dtype) > eps:
-        start, done = _half_start(x, dtype, work), f"{B.dtype_name(dtype)} degree 5 x{len(_HALF_STEPS)}, "
+    start = _half_start(x, dtype, work) if half else x
     host = B.host_view(start)
     rational = method == "rational" or (method == "auto" and host is not None)
-    run = Run(4 * eps * math.sqrt(n) if tol is None else tol, rational, rng, work, eps)
+    run = Run(4 * eps * math.sqrt(n) if tol is None else tol, rational, rng, work, eps, near=half)
     if host is not None and (host.size == m * n or B.is_jax(xp)):
         # One matrix in the host's memory: NumPy's BLAS, whatever library holds it. JAX, which compiles every operation
         # that is not traced, leaves stacks to NumPy as well.
@@ -169,21 +166,25 @@ def _tall_factor(
 
 
 def _half_start(x: Array, dtype: Any, work: Work) -> Array:
-    """Polynomials in half precision; the singular values end within some percent of 1."""
-    work.large(1.0 + 2 * len(_HALF_STEPS))
-    work.small(len(_HALF_STEPS))
-    return B.cast(odd_steps(narrowed(x, dtype), _HALF_STEPS, normalize=False), x.dtype)
+    work.large(1.0 + 2 * len(STEPS) + 2.0)
+    work.small(len(STEPS))
+    return half_start(x, dtype)
 
 
-def _fixed(x: Array, method: str, work: Work, eps: float) -> tuple[Array, float, str]:
+def _fixed(x: Array, method: str, half: Any, work: Work, done: str) -> tuple[Array, float, str]:
     """A schedule for condition numbers up to 1e4, where nothing can be read."""
     if method in ("rational", "svd"):
         raise ValueError(f"`method` {method!r} reads the matrix, which cannot be done while it is traced: use 'auto'")
-    steps: tuple[Odd, ...] = (*steps_needed(_FIXED_LOW, 1.0, 5, eps**0.5), NEWTON_SCHULZ)
+    if half is not None:
+        x = _half_start(x, half, work)
+        steps: tuple[Odd, ...] = (NEWTON_SCHULZ, NEWTON_SCHULZ)
+    else:
+        root = B.eps(B.array_namespace(x), x.dtype) ** 0.5
+        steps = (*steps_needed(_FIXED_LOW, 1.0, 5, root), NEWTON_SCHULZ)
     work.large(2 * len(steps))
-    work.small(len(steps) - 1)
+    work.small(sum(len(p) - 2 for p in steps))
     names = [f"degree {2 * len(p) - 1}" for p in steps]
-    return odd_steps(x, steps, normalize=True), work.total, "fixed: " + _summary(names)
+    return odd_steps(x, steps, normalize=half is None), work.total, "fixed: " + done + _summary(names)
 
 
 def _by_svd(x: Array, eps: float) -> Array:

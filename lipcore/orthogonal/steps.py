@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _backend as B
 from .._typing import Array
+from .half_precision import half_step, is_half
 from .inputs import identity, norm_bound
 from .minimax import NEWTON_SCHULZ, Odd
 
@@ -58,6 +59,9 @@ def odd_steps(x: Array, steps: Sequence[Odd], *, normalize: bool, gram_form: boo
     if gram_form:
         return _odd_steps_on_gram(x, steps, normalize=normalize)
     for k, p in enumerate(steps):
+        if is_half(x):
+            x = half_step(x, p)
+            continue
         g = gram(x)
         if normalize and k == 0:
             s = norm_bound(g)

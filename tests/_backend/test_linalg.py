@@ -90,3 +90,24 @@ def test_linearize_refuses_what_cannot_differentiate() -> None:
     assert not B.supports_autodiff(xp)
     with pytest.raises(TypeError, match="derivatives need torch or JAX"):
         B.linearize(lambda t: t, np.ones(2), xp=xp)
+
+
+@pytest.mark.backends("numpy", "torch", "jax", "torch-cuda")  # the libraries with half precision
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+@pytest.mark.parametrize("stack", [(), (3,), (2, 2)], ids=str)
+def test_multiply_add_rounds_once(backend, name, stack):
+    """The sum cancels to a thousandth of its terms, and keeps the digits of the dtype."""
+    if not hasattr(backend.xp, name):
+        pytest.skip("the library has no such dtype")
+    rng = np.random.default_rng(0)
+    q = np.linalg.qr(rng.standard_normal((*stack, 32, 32)))[0]
+    a = backend.xp.astype(backend.asarray(q), backend.dtype(name))
+    exact = backend.to_numpy(backend.xp.astype(a, backend.dtype("float32"))).astype(float)
+    eye = backend.xp.astype(backend.asarray(np.eye(32)), backend.dtype(name))
+    exact = 0.5 * np.swapaxes(exact, -1, -2) @ exact
+    unit = B.eps(backend.xp, a.dtype)
+    for c, beta, expected in ((None, 1.0, exact), (eye, -0.5, exact - 0.5 * np.eye(32))):
+        found = B.multiply_add(B.adjoint(a), a, c, alpha=0.5, beta=beta)
+        assert found.dtype == a.dtype
+        found = backend.to_numpy(backend.xp.astype(found, backend.dtype("float32")))
+        assert np.all(np.abs(found - expected) <= unit * np.abs(expected) + 1e-6)

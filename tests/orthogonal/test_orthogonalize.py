@@ -8,6 +8,7 @@ from orthogonal.matrices import floor, largest, matrix, polar_factor, residual
 
 import lipcore as lc
 from lipcore import _backend as B
+from lipcore.orthogonal.half_precision import half_start
 
 METHODS = ["auto", "polynomial", "rational", "svd"]
 SHAPES = [(7, 7), (40, 9), (9, 40), (1, 6), (6, 1), (1, 1), (3, 5, 4), (2, 2, 3, 12)]
@@ -237,6 +238,47 @@ def test_half_precision_steps_and_a_single_precision_finish(backend, shape):
     assert largest(q) <= 1 + 8 * np.finfo("float32").eps
 
 
+@pytest.mark.backends("numpy", "torch", "jax")
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+@pytest.mark.parametrize("condition", [1.5, 300.0, 5e3])
+def test_half_precision_leaves_one_cubic(backend, name, condition):
+    """Nothing of three digits is left: the correction is orthonormal to some 1e-4."""
+    if not hasattr(backend.xp, name):
+        pytest.skip("the library has no such dtype")
+    w = backend.asarray(matrix(np.random.default_rng(13), (128, 128), "float32", condition))
+    start = backend.to_numpy(half_start(w, backend.dtype(name)))
+    assert residual(start) < 64 * (1e-5 if name == "bfloat16" else 1e-6)
+    found = lc.polar(w, dtype=backend.dtype(name), rng=0)
+    assert found.method == f"{name} degree 5 x8 and a correction, degree 3"
+    assert found.matmuls == 29.0
+
+
+@pytest.mark.backends("torch", "jax")
+def test_half_precision_from_double_and_without_full_rank(backend):
+    w = matrix(np.random.default_rng(14), (60, 40), "float64", 30.0)
+    q = backend.to_numpy(lc.orthogonalize(backend.asarray(w), dtype=backend.dtype("bfloat16")))
+    assert residual(q) < floor(q)
+    for zeros in (1, 40):
+        w[:, :zeros] = 0.0
+        q = backend.to_numpy(lc.orthogonalize(backend.asarray(w), dtype=backend.dtype("bfloat16")))
+        assert np.isfinite(q).all()
+        assert largest(q) <= 1 + 8 * np.finfo(q.dtype).eps
+
+
+@pytest.mark.parametrize(
+    ("change", "single", "double"), [(0.0, 2.0, 2.0), (1e-4, 2.0, 4.0), (1e-3, 4.0, 5.0), (2e-2, 5.0, 7.0)]
+)
+def test_nearly_orthonormal_is_a_warm_start(backend, change, single, double):
+    rng = np.random.default_rng(15)
+    start = matrix(rng, (100, 100), "float64", 1.0)
+    w = start + change * matrix(rng, (100, 100), "float64", 1.5)
+    found = lc.polar(backend.asarray(w), rng=0)
+    assert found.matmuls <= (double if found.Q.dtype == backend.dtype("float64") else single)
+    assert residual(backend.to_numpy(found.Q)) < floor(backend.to_numpy(found.Q))
+    eps = B.eps(backend.xp, found.Q.dtype)
+    assert np.linalg.norm(backend.to_numpy(found.Q) - polar_factor(w), 2) < 60 * eps
+
+
 @pytest.mark.parametrize("shape", [(6, 6), (9, 4), (4, 9)], ids=str)
 def test_polar_result(backend, shape):
     w = matrix(np.random.default_rng(9), shape, "complex64", 8.0)
@@ -273,6 +315,8 @@ def test_traced(backend):
     q = jax.jit(lc.orthogonalize)(backend.asarray(w))
     assert B.host_reads.count == before
     assert residual(backend.to_numpy(q)).max() < 1e-5
+    half = jax.jit(lambda a: lc.orthogonalize(a, dtype="bfloat16"))(backend.asarray(w[0]))
+    assert residual(backend.to_numpy(half)) < 1e-5
     assert np.abs(backend.to_numpy(q) - polar_factor(w)).max() < 1e-3
     with pytest.raises(ValueError, match="while it is traced"):
         jax.jit(lambda x: lc.orthogonalize(x, method="svd"))(backend.asarray(w))
