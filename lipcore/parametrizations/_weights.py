@@ -129,27 +129,23 @@ def root_sum_squares(x: Array, axes: tuple[int, ...]) -> Array:
     return xp.sqrt(nonzero(xp.sum(squares, axis=axes, keepdims=True)))
 
 
-def composed(outer: Array, inner: Array, groups: int) -> Array:
-    """Kernel of the convolution with `inner` followed by that with `outer`.
+def composed(outer: Array, inner: Array) -> Array:
+    r"""Kernel of the convolution with `inner` followed by that with `outer`.
 
     Parameters
     ----------
-    outer : array, shape (groups * c, b, *k)
-    inner : array, shape (groups * b, a, *l)
-    groups : int
+    outer : array, shape (c, b, \*k)
+    inner : array, shape (b, a, \*l)
 
     Returns
     -------
-    array, shape (groups * c, a, *(k + l - 1))
+    array, shape (c, a, \*(k + l - 1))
     """
     xp = B.array_namespace(outer, inner)
-    spatial = outer.ndim - 2
-    images = xp.moveaxis(xp.reshape(inner, (groups, -1, *inner.shape[1:])), 2, 0)  # (a, groups, b, *l)
-    images = xp.reshape(images, (inner.shape[1], inner.shape[0], *inner.shape[2:]))
     turned = xp.flip(outer, axis=tuple(range(2, outer.ndim)))
     pads = tuple((k - 1, k - 1) for k in outer.shape[2:])
-    ones = (1,) * spatial
-    found = B.convolve(images, turned, stride=ones, dilation=ones, groups=groups, padding=pads)
+    ones = (1,) * len(pads)
+    found = B.convolve(xp.moveaxis(inner, 1, 0), turned, stride=ones, dilation=ones, groups=1, padding=pads)
     return xp.moveaxis(found, 0, 1)
 
 

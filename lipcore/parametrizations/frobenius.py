@@ -66,8 +66,7 @@ def frobenius(
            [0. , 0.8]])
     """
     read = read_weight(weight, stride, groups, dilation)
-    matrices = scaled(read.by_groups(weight), (-2, -1))
-    if rows:
-        matrices = scaled(matrices, (-1,))
-    length = root_sum_squares(matrices, (-1,) if rows else (-2, -1))
+    axes = (-1,) if rows else (-2, -1)
+    matrices = scaled(read.by_groups(weight), axes)
+    length = root_sum_squares(matrices, axes)
     return read.like_weight(matrices / (length * (math.sqrt(read.windows()) * (1 + 4 * read.eps))))

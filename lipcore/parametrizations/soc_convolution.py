@@ -134,10 +134,9 @@ def _generator(read: Weight) -> tuple[Array, float]:
 
 
 def _degree(norm: float, eps: float) -> int:
-    """The least multiple of 4 with a remainder below `eps`, and no singular value above 1 (but for it)."""
+    """The least multiple of 4 with a remainder below `eps`; no singular value is above 1 then (but for it)."""
     for degree in range(4, 100, 4):
-        fits = degree > 4 or norm <= 2.8
-        if fits and norm ** (degree + 1) / math.factorial(degree + 1) <= eps:
+        if norm ** (degree + 1) / math.factorial(degree + 1) <= eps:
             return degree
     raise AssertionError("the remainder of a norm of at most pi is below any precision by then")
 
@@ -150,7 +149,7 @@ def _explicit(generator: Array, degree: int) -> Array:
     total = power = xp.reshape(eye, (c, c, *(1 for _ in taps)))
     pads = tuple((k // 2, k // 2) for k in taps)
     for t in range(1, degree + 1):
-        power = composed(generator, power, 1) / t
+        power = composed(generator, power) / t
         total = B.pad(total, pads) + power
     return total
 

@@ -117,6 +117,7 @@ KERNELS = [
     ((4, 2, 4, 3), {"stride": (3, 2), "groups": 2}),
     ((4, 3, 5), {"stride": 2, "dilation": 3}),
     ((4, 3, 5), {"stride": 2, "dilation": 2}),
+    ((3, 2, 4), {"dilation": 3}),
 ]
 AOC = [
     ((4, 4, 3, 3), {}),

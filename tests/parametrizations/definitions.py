@@ -200,6 +200,7 @@ WIDTHS: list[tuple[Any, tuple[int, ...], int, dict[str, Any]]] = [
     (P.bcop, (3, 5, 3), 5, {}),
     # the entries do not suffice for projectors on the larger side
     (P.bcop, (7, 2, 2), 2, {}),
+    (P.bcop, (4, 2, 2), 4, {}),  # they just do
     (P.bcop, (2, 7, 2), 2, {}),
     (P.bcop, (6, 2, 3), 2, {"groups": 3}),
     (P.bcop, (8, 4, 2), 4, {"groups": 2, "dilation": 3}),
@@ -210,6 +211,8 @@ WIDTHS: list[tuple[Any, tuple[int, ...], int, dict[str, Any]]] = [
     (P.aoc, (4, 3, 3, 2), 3, {"stride": 2}),
     (P.aoc, (9, 2, 4, 3), 2, {"stride": 2}),
     (P.aoc, (8, 3, 4), 4, {"stride": 2}),
+    (P.aoc, (3, 8, 3), 2, {"stride": 2}),
+    (P.aoc, (20, 2, 3), 2, {"stride": 2}),
     (P.aoc, (4, 2, 3, 3), 2, {"stride": (2, 1), "groups": 2}),
     (P.aoc, (6, 4, 5), 4, {"stride": 2, "dilation": 3}),
     (P.aoc, (4, 4, 3), 4, {"stride": 2, "dilation": 2}),

@@ -84,14 +84,14 @@ def nearest(w: Kernel) -> Kernel:
 
 def either_side(function: Callable[[Kernel], Kernel], w: Kernel) -> Kernel:
     """What is defined for as many rows as columns or more."""
-    return function(w) if w.shape[0] >= w.shape[1] else function(w.T).T
+    return function(w) if w.shape[0] >= w.shape[1] else function(w.conj().T).conj().T
 
 
 def cayley(w: Kernel) -> Kernel:
     def tall(w: Kernel) -> Kernel:
         n = w.shape[1]
         u, v = w[:n], w[n:]
-        a = u - u.T + v.T @ v
+        a = u - u.conj().T + v.conj().T @ v
         return np.concatenate([np.eye(n) - a, -2 * v]) @ np.linalg.inv(np.eye(n) + a)
 
     return either_side(tall, w)

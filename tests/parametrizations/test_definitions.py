@@ -129,6 +129,24 @@ def test_eco_limits_every_frequency_by_itself(backend):
 
 # JAX compiles every shape anew
 @pytest.mark.backends("numpy", "torch", "strict")
+def test_cayley_limits_every_frequency_by_itself(backend):
+    """Beyond the fourth root of the precision, 8192, in the Frobenius norm."""
+    w = 1700 * random((3, 2, 3))
+    symbols = [sum(w[..., t] * np.exp(2j * np.pi * f * (t - 1) / 6) for t in range(3)) for f in range(6)]
+    norms = np.array([np.linalg.norm(symbol) for symbol in symbols])
+    assert norms.min() < 2**13 < norms.max()
+    x = random((2, 6))
+    waves = np.fft.fft(x)
+    expected = [
+        R.cayley(s * min(1, 2**13 / n)) @ waves[:, f] for f, (s, n) in enumerate(zip(symbols, norms, strict=True))
+    ]
+    A = P.cayley_convolution(backend.asarray(w), (2, 6))
+    found = np.fft.fft(backend.to_numpy(A.apply(backend.asarray(x))))
+    np.testing.assert_allclose(found, np.stack(expected, axis=-1), atol=1e-6)
+
+
+# JAX compiles every shape anew
+@pytest.mark.backends("numpy", "torch", "strict")
 def test_weights_of_a_sandwich_are_those_of_its_layer(backend):
     w = random((3, 5))
     a, b = (backend.to_numpy(part) for part in P.sandwich_weights(backend.asarray(w), 2))
