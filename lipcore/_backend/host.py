@@ -124,7 +124,8 @@ def is_differentiated(x: Array) -> bool:
     if compat.is_torch_array(x):
         import torch
 
-        return bool(x.requires_grad and torch.is_grad_enabled())
+        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x) or torch.autograd.forward_ad._current_level >= 0
+        return bool(wrapped or (x.requires_grad and torch.is_grad_enabled()))
     if compat.is_jax_array(x):
         import jax
 

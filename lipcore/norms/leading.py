@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..operators.detached import DetachedOperator
 from ..solvers.normal_lanczos import NormalLanczos, RitzPairs
 from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
 from .single_precision import in_single_precision
+from .start import start_vector
 
 # Norm of the random part beside a warm start of norm one: little enough to start near the given vector, and the claim
 # of the upper bound pays for it with ln(10) steps' worth of growth once.
@@ -43,12 +45,13 @@ _REORTHOGONALIZED_BYTES = 1 << 17
 class LeadingRun:
     """What a Lanczos run on the smaller side of ``A^H A`` or ``A A^H`` has found.
 
-    `vector` (*batch, min(M, N)) has unit norm and lives on the side of `side`, the operator or its adjoint;
+    `vector` (*batch, min(M, N)) has unit norm and lives on the side of `side`, the operator or its adjoint (None where
+    it was not asked for);
     `value` and `upper` are float64 host arrays of the batch shape; `upper` fails with at most `failure_probability`.
     """
 
     side: LinearOperator
-    vector: Array
+    vector: Array | None
     value: np.ndarray[Any, Any]
     error: np.ndarray[Any, Any]
     upper: np.ndarray[Any, Any]
@@ -71,36 +74,44 @@ def leading_run(
     rng: int | np.random.Generator | None = None,
     failure_probability: float = 0.0,
     enough: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None,
+    vector: bool = True,
 ) -> LeadingRun:
-    """Lanczos from a random start (mixed with `v0`) until every member of the batch is done.
+    """Lanczos from a random start, mixed with `v0` or what is known of the operator, until all of the batch is done.
 
     A member is done when the estimated relative error of its value is at most `rtol`; with a `failure_probability`,
     when its probabilistic upper bound is within `rtol` of its value; with `enough(value, error, upper)`, when that says
     so. `maxiter` bounds the products with ``A^H A``. Where nothing is claimed of the start, a matrix of double
-    precision is iterated on in single precision first, and only finished in its own.
+    precision is iterated on in single precision first, and only finished in its own. Without `vector` long vectors are
+    not kept, and the run is never restarted.
     """
     side, rng = DetachedOperator(smaller_side(operator)), B.as_rng(rng)
+    warm = _warm_vector(side, operator, v0)
+    resolution = _RESOLUTION if warm is None else _WARM_RESOLUTION
     n, batch = side.shape[-1], side.batch_shape
     per_member = failure_probability / max(1, math.prod(batch))
-    low = None if v0 is not None or failure_probability else in_single_precision(side)
+    low = None if warm is not None or failure_probability else in_single_precision(side)
     if low is None or maxiter <= _FINISH:
-        start, overlap = _start(side, operator, v0, rng, per_member)
+        start, overlap = _start(side, warm, rng, per_member)
         before, cycle = 0, _CYCLE
     else:
         first = leading_run(low, rtol=max(rtol, _SINGLE_RTOL), maxiter=maxiter - _FINISH, rng=rng)
         start, overlap = B.cast(first.vector, side.dtype), np.ones(batch)
         before, cycle = first.matvecs // 2, _FINISH
     vector_bytes = B.numpy_dtype(start.dtype).itemsize * n * max(1, math.prod(batch))
-    capacity = min(n, maxiter, max(2 * _CYCLE, _BASIS_BYTES // max(1, vector_bytes)))
-    policy = "full" if vector_bytes <= _REORTHOGONALIZED_BYTES else "none"
-    run, upper, open_error = _lanczos(side, start, capacity, policy), np.full(batch, np.inf), math.inf
+    short = vector_bytes <= _REORTHOGONALIZED_BYTES
+    capacity = min(n, maxiter)
+    if vector or short:
+        capacity = min(capacity, max(2 * _CYCLE, _BASIS_BYTES // max(1, vector_bytes)))
+    lanczos = partial(_lanczos, side, capacity=capacity, short=short, vector=vector)
+    run, upper, open_error = lanczos(start), np.full(batch, np.inf), math.inf
+    del start, warm  # long vectors: their memory serves for products
     while True:
         run.expand(min(cycle, maxiter - before - run.steps, capacity - run.steps))
         pairs = run.ritz(count=_CLUSTER)
         scale = 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
         value, error = (
             np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * scale,
-            value_error(pairs, _RESOLUTION if v0 is None else _WARM_RESOLUTION) / 2,
+            value_error(pairs, resolution) / 2,
         )
         if failure_probability and not before:
             eps = B.eps(side.xp, run.products.dtype)
@@ -116,9 +127,10 @@ def leading_run(
         cycle = _CYCLE if failure_probability else _next_cycle(cycle, last, open_error, rtol)
         if run.steps >= capacity:
             before = spent
-            run = _lanczos(side, run.vector(pairs.y[..., 0]), capacity, policy)
+            run = lanczos(run.vector(pairs.y[..., 0]))
     done = done | (run.steps >= n)
-    return LeadingRun(side, run.vector(pairs.y[..., 0]), value, error, upper, failure_probability, 2 * spent, done)
+    found = run.vector(pairs.y[..., 0]) if vector else None
+    return LeadingRun(side, found, value, error, upper, failure_probability, 2 * spent, done)
 
 
 def _next_cycle(cycle: int, last: float, error: float, rtol: float) -> int:
@@ -129,58 +141,75 @@ def _next_cycle(cycle: int, last: float, error: float, rtol: float) -> int:
     return min(_CYCLE, max(2, math.ceil(math.log(error / rtol) / rate)))
 
 
-def _lanczos(side: LinearOperator, start: Array, capacity: int, policy: str) -> NormalLanczos:
-    reserved = capacity if B.memory_is_lazy(side.xp, side.device) else min(capacity, _RESERVED)
-    return NormalLanczos(side, start, capacity=reserved, reorthogonalize=policy)
+def _lanczos(side: LinearOperator, start: Array, *, capacity: int, short: bool, vector: bool) -> NormalLanczos:
+    lazy = B.memory_is_lazy(side.xp, side.device)
+    if lazy and not short:
+        B.keep_freed_memory()
+    reserved = capacity if lazy and vector else min(capacity, _RESERVED)
+    policy = "full" if short else "none"
+    return NormalLanczos(side, start, capacity=reserved, reorthogonalize=policy, keep=vector, near_unit=True)
 
 
 def _start(
-    side: LinearOperator, operator: LinearOperator, v0: Array | None, rng: np.random.Generator, probability: float
+    side: LinearOperator, warm: Array | None, rng: np.random.Generator, probability: float
 ) -> tuple[Array, np.ndarray[Any, Any]]:
-    """Start vectors (*batch, n) and what is claimed of their overlap with the leading ones."""
-    xp, n, batch = side.xp, side.shape[-1], side.batch_shape
-    is_complex = B.is_complex(xp, side.dtype)
-    noise = _noise(side, rng, plain=v0 is None or probability > 0)
-    if v0 is None:
-        overlap = start_overlap(n, probability, is_complex=is_complex) if probability else 1.0
-        return noise, np.full(batch, overlap)
-    warm = _warm_vector(side, operator, v0, noise.dtype)
-    length = xp.linalg.vector_norm(warm, axis=-1, keepdims=True)
-    length = xp.where(length > 0, length, xp.ones_like(length))
-    # each real part of the noise has this deviation, so that its norm is as wanted
-    deviation = (_NOISE if probability else _UNCLAIMED_NOISE) / math.sqrt((2 if is_complex else 1) * n)
-    start = warm / length + deviation * noise
-    if not probability:
-        return start, np.ones(batch)
-    norms = B.to_numpy(xp.linalg.vector_norm(start, axis=-1)).astype(np.float64)
-    return start, deviation * noise_overlap(probability, is_complex=is_complex) / (norms * (1 + 1e-5))
+    """Start vectors (*batch, n) of norm about one, and what is claimed of their overlap with the leading ones.
 
-
-def _noise(side: LinearOperator, rng: np.random.Generator, *, plain: bool) -> Array:
-    """Random vectors (*batch, n): Gaussian where a claim rests on them, else of as many draws as two sides of a square.
-
-    Beside a warm start, and without a claim, products of two short Gaussian vectors serve as well: they have no
-    symmetry that an operator could share, and drawing millions of numbers takes as long as several steps.
+    `warm`, of norm one, is written over.
     """
-    batch, n, home = side.batch_shape, side.shape[-1], {"xp": side.xp, "device": side.device, "dtype": side.dtype}
+    n, batch = side.shape[-1], side.batch_shape
+    is_complex = B.is_complex(side.xp, side.dtype)
+    # each real part of the noise has this deviation, so that its norm is one
+    unit = 1 / math.sqrt((2 if is_complex else 1) * n)
+    if warm is None:
+        overlap = start_overlap(n, probability, is_complex=is_complex) if probability else 1.0
+        return _gaussian(side, rng, unit), np.full(batch, overlap)
+    if not probability:
+        return _stirred(side, warm, rng, _UNCLAIMED_NOISE * unit), np.ones(batch)
+    start = B.overwrite(side.xp.add, warm, _gaussian(side, rng, _NOISE * unit))
+    norms = np.sqrt(B.to_numpy(B.sum_squares(start[..., None, :])).astype(np.float64))[..., 0, 0]
+    return start, _NOISE * unit * noise_overlap(probability, is_complex=is_complex) / (norms * (1 + 1e-5))
+
+
+def _gaussian(side: LinearOperator, rng: np.random.Generator, deviation: float, length: int | None = None) -> Array:
+    """Gaussian vectors (*batch, n), or of another length, with real parts of that deviation."""
+    shape = (*side.batch_shape, side.shape[-1] if length is None else length)
+    return deviation * B.random_normal(rng, shape, xp=side.xp, device=side.device, dtype=side.dtype)
+
+
+def _stirred(side: LinearOperator, warm: Array, rng: np.random.Generator, deviation: float) -> Array:
+    """`warm` with noise of as many draws as two sides of a square, where it is long.
+
+    Without a claim products of two short Gaussian vectors serve as well: they have no symmetry that an operator could
+    share, and drawing millions of numbers takes as long as several steps.
+    """
+    n = side.shape[-1]
+    if n < 1 << 16:
+        return B.overwrite(side.xp.add, warm, _gaussian(side, rng, deviation))
     edge = math.isqrt(n)
-    if plain or n < 1 << 16:
-        return B.random_normal(rng, (*batch, n), **home)
-    rows, columns = (B.random_normal(rng, (*batch, length), **home) for length in (-(-n // edge), edge))
-    return side.xp.reshape(rows[..., :, None] * columns[..., None, :], (*batch, -1))[..., :n]
+    rows, columns = _gaussian(side, rng, deviation, -(-n // edge)), _gaussian(side, rng, 1.0, edge)
+    return B.add_outer(warm, rows, columns)
 
 
-def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array, dtype: Any) -> Array:
-    """`v0`, given in the domain of the operator, on the side on which the run works."""
+def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array | None) -> Array | None:
+    """`v0`, or what is known of the operator, on the side on which the run works: of norm one, in memory of its own."""
     xp, n = operator.xp, operator.shape[-1]
+    same = side.shape[-1] == n and side.shape[-2] == operator.shape[-2]
+    if v0 is None:
+        v0 = start_vector(operator)
+        if v0 is None or same:
+            return v0
     if not B.is_array(v0):
         raise TypeError(f"`v0` must be an array, got {type(v0).__name__}")
     if v0.shape[-1] != n or v0.ndim > len(operator.batch_shape) + 1:
         raise ValueError(f"`v0` must have shape (*batch_shape, {n}), got {tuple(v0.shape)}")
     v0 = B.stop_gradient(v0)
-    if side.shape[-1] != n or side.shape[-2] != operator.shape[-2]:
+    if not same:
         v0 = side.rmatvec(v0)  # the side is the adjoint, whose adjoint is the operator
-    return B.cast(xp.broadcast_to(v0, (*operator.batch_shape, v0.shape[-1])), dtype)
+    dtype = B.compute_dtype(xp, side.dtype)
+    warm = B.cast(xp.broadcast_to(v0, (*operator.batch_shape, v0.shape[-1])), dtype)
+    length = xp.linalg.vector_norm(warm, axis=-1, keepdims=True)
+    return warm / B.cast(xp.where(length > 0, length, xp.ones_like(length)), dtype)
 
 
 def value_error(pairs: RitzPairs, resolution: float) -> np.ndarray[Any, Any]:

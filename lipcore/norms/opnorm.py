@@ -20,12 +20,11 @@ from ..operators import (
 )
 from ..operators.algebra import AdjointOperator, ScaledOperator, TransposedOperator
 from ..operators.detached import DetachedOperator
-from ..operators.host_twin import host_twin
+from ..operators.host_twin import host_twin, may_be_differentiated
 from ..operators.per_sample import Folded, PerSample
 from ..solvers.results import ConvergenceError
 from .induced_norm import induced_norm, length
 from .leading import leading_run, smaller_side
-from .start import start_vector
 
 # Up to this size LAPACK is faster than any iteration in Python.
 DIRECT_SIZE = 128
@@ -76,7 +75,7 @@ def opnorm(
     Returns
     -------
     array, shape batch_shape
-        In the real dtype, namespace and device of `A`. It is attained by a vector, so apart from rounding never above
+        In the real dtype, namespace and device of `A`. It is a Rayleigh quotient, so apart from rounding never above
         the true norm.
 
     Raises
@@ -90,16 +89,17 @@ def opnorm(
     -----
     Lanczos on the smaller of :math:`A^H A` and :math:`A A^H` from a random start (a convolution starts from the plane
     waves at which its symbol peaks), one host read every eight steps; small matrices go to LAPACK, and diagonal,
-    block-diagonal, Kronecker and scaled operators are taken apart. The solver sees detached data; then one product is
-    made at the vector found, :math:`\sigma = \|A v\|` with :math:`v` fixed, whose derivative
-    :math:`\mathrm{Re}\,u^H \mathrm{d}A\, v` is that of a simple singular value. Where the largest one is multiple, the
-    result is one element of the subdifferential.
+    block-diagonal, Kronecker and scaled operators are taken apart. The solver sees detached data. Where a derivative
+    may be asked for, one product is then made at the vector found, :math:`\sigma = \|A v\|` with :math:`v` fixed,
+    whose derivative :math:`\mathrm{Re}\,u^H \mathrm{d}A\, v` is that of a simple singular value. Where the largest
+    one is multiple, the result is one element of the subdifferential.
 
     Where torch or JAX arrays lie in the host's memory, matrices, small convolutions and attention are iterated on in
     NumPy, without a copy. A matrix of double precision is iterated on in single precision first, in a copy, and
     finished in its own.
 
-    Memory: one basis vector of length min(M, N) per step, restarted at 2 GiB.
+    Memory: two vectors of length min(M, N); where a derivative may be asked for (of an operator of one's own that
+    cannot be seen), or for short vectors, one per step, restarted at 2 GiB.
 
     Examples
     --------
@@ -143,30 +143,34 @@ def _norm(operator: LinearOperator, options: _Options) -> Array:
         return attained(side, vector)
     twin = host_twin(operator)
     if twin is None:
-        return _iterated(operator, options)[0]
-    return _on_host(twin.operator, operator, options, differentiated=twin.differentiated)
+        return _iterated(operator, operator, options, differentiated=may_be_differentiated(operator))
+    return _iterated(twin.operator, operator, options, differentiated=twin.differentiated)
 
 
-def _on_host(twin: LinearOperator, operator: LinearOperator, options: _Options, *, differentiated: bool) -> Array:
-    """Norm by a run of the same operator on NumPy arrays."""
-    v0 = options.v0 if options.v0 is None else B.to_numpy(options.v0)
-    value, vector = _iterated(twin, options._replace(v0=v0))
-    here = B.from_numpy(vector, xp=operator.xp, device=operator.device)
-    return attained(smaller_side(operator), here) if differentiated else _moved(value, here)
-
-
-def _iterated(operator: LinearOperator, options: _Options) -> tuple[Array, Array]:
-    """Norm and leading vector (of the smaller side) by an adaptive run."""
-    v0 = start_vector(operator) if options.v0 is None else options.v0
-    run = leading_run(operator, rtol=options.rtol, maxiter=options.maxiter, v0=v0, rng=options.rng)
-    value = attained(smaller_side(operator), run.vector)
+def _iterated(twin: LinearOperator, operator: LinearOperator, options: _Options, *, differentiated: bool) -> Array:
+    """Norm by an adaptive run on `twin`, which is `operator` or the same on NumPy arrays."""
+    run = leading_run(
+        twin,
+        rtol=options.rtol,
+        maxiter=options.maxiter,
+        v0=options.v0 if options.v0 is None or twin is operator else B.to_numpy(options.v0),
+        rng=options.rng,
+        vector=differentiated,
+    )
+    real = B.real_dtype(operator.xp, B.compute_dtype(operator.xp, operator.dtype))
+    value = B.from_numpy(np.asarray(run.value), xp=operator.xp, device=operator.device, dtype=real)
+    if run.vector is not None:
+        vector = run.vector
+        if twin is not operator:
+            vector = B.from_numpy(vector, xp=operator.xp, device=operator.device)
+        value = attained(smaller_side(operator), vector)
     if not np.all(run.reached):
         raise ConvergenceError(
             f"opnorm: estimated relative error {float(np.max(run.error)):.1e} after {run.matvecs} products, wanted "
             f"rtol={options.rtol:.1e}; raise `maxiter` or `rtol`, the value reached is in `.result`",
             value,
         )
-    return value, run.vector
+    return value
 
 
 def _fixed_vector(operator: LinearOperator, options: _Options) -> tuple[LinearOperator, Array]:
@@ -194,13 +198,7 @@ def _(operator: Dense, options: _Options) -> Array:
     if host is None:
         return _norm.dispatch(LinearOperator)(operator, options)
     # matrices in the host's memory are iterated on by NumPy's BLAS, whatever library holds them
-    return _on_host(Dense(host), operator, options, differentiated=B.is_differentiated(operator.array))
-
-
-def _moved(value: Any, like: Array) -> Array:
-    """A host value where the vectors are."""
-    xp = B.array_namespace(like)
-    return B.from_numpy(np.asarray(value), xp=xp, device=B.device_of(like), dtype=B.real_dtype(xp, like.dtype))
+    return _iterated(Dense(host), operator, options, differentiated=B.is_differentiated(operator.array))
 
 
 def _direct(array: Array) -> Array:

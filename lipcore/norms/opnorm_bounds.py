@@ -19,7 +19,6 @@ from .dense import dense_bounds
 from .induced import induced_bounds
 from .leading import LeadingRun, leading_run
 from .opnorm import attained
-from .start import start_vector
 
 # A matrix-free operator this small is cheaper to write down than to iterate on.
 _WRITTEN_DOWN = 256
@@ -210,12 +209,11 @@ def _estimate(operator: LinearOperator, request: Request) -> Bounds:
 
 
 def _run(operator: LinearOperator, request: Request, probability: float) -> LeadingRun:
-    v0 = start_vector(operator) if request.v0 is None else request.v0
     return leading_run(
         operator,
         rtol=request.rtol / (2 if probability else 1),
         maxiter=request.maxiter,
-        v0=v0,
+        v0=request.v0,
         rng=request.rng,
         failure_probability=probability,
     )

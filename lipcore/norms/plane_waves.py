@@ -90,23 +90,22 @@ def plane_wave(
     for axis, wave in enumerate(axes[:-1], start=1):
         # Every pixel has one residue, whose row of the wave is not zero.
         grid = np.moveaxis(np.tensordot(grid, wave, axes=(axis, 0)), -1, axis)
-    # The last axis makes the full size: one product in the wanted precision, without a complex copy of it.
+    # The last axis makes the full size: one product in the wanted precision, into its place.
     rows, last = grid.reshape(-1, axes[-1].shape[0]), axes[-1]
     if symbol.is_real:
         turn = np.sum(np.sum(rows * rows, axis=0) * np.sum(last * last, axis=1))
         # A wave at theta and one at -theta are both singular for a real kernel: the largest real part over all phases.
         rows = rows * (np.exp(-0.5j * np.angle(turn)) if abs(turn) > 0 else 1.0)
-        left = np.concatenate([rows.real, -rows.imag], axis=1).astype(dtype)
-        wave = left @ np.concatenate([last.real, last.imag]).astype(dtype)
-    else:
-        precision = np.result_type(np.dtype(dtype), np.complex64)
-        wave = rows.astype(precision) @ last.astype(precision)
-    flat = np.zeros((channels, *image), dtype=wave.dtype)
-    flat[peak.group * per_group : (peak.group + 1) * per_group] = wave.reshape(per_group, *image)
-    length = float(np.linalg.norm(wave))
+        rows, last = np.concatenate([rows.real, -rows.imag], axis=1), np.concatenate([last.real, last.imag])
+    precision = np.dtype(dtype) if symbol.is_real else np.result_type(np.dtype(dtype), np.complex64)
+    # the norm of a product from the two small Gram matrices of its factors
+    length = math.sqrt(max(0.0, np.vdot(rows.conj().T @ rows, (last @ last.conj().T).conj()).real))
+    size = channels * math.prod(image)
     if length == 0:
-        return np.full(flat.size, flat.size**-0.5, dtype=flat.dtype)
-    flat /= length
+        return np.full(size, size**-0.5, dtype=precision)
+    flat = (np.empty if symbol.groups == 1 else np.zeros)((channels, *image), dtype=precision)
+    part = flat[peak.group * per_group : (peak.group + 1) * per_group].reshape(rows.shape[0], -1)
+    np.matmul((rows / length).astype(precision), last.astype(precision), out=part)
     return flat.reshape(-1)
 
 
@@ -153,12 +152,14 @@ def _start(convolution: Convolution, kernel: np.ndarray[Any, Any], dtype: str) -
 
 def _stacked_starts(convolution: Convolution) -> Array:
     """One start per member of a batch, ``(*batch_shape, N)``."""
-    dtype = B.dtype_name(B.compute_dtype(convolution.xp, B.real_dtype(convolution.xp, convolution.dtype)))
-    with B.beside(convolution.xp):
-        rows = [_start(convolution, kernel, dtype) for kernel in host_kernels(convolution)]
+    xp = convolution.xp
+    dtype = B.compute_dtype(xp, convolution.dtype)
+    with B.beside(xp):
+        kernels, name = host_kernels(convolution), B.dtype_name(B.real_dtype(xp, dtype))
+        rows = [_start(convolution, kernel, name) for kernel in kernels]
     stacked = np.stack(rows) if len(rows) > 1 else rows[0]
     stacked = stacked.reshape(*convolution.batch_shape, convolution.shape[-1])
-    return B.from_numpy(stacked, xp=convolution.xp, device=convolution.device, dtype=convolution.dtype)
+    return B.from_numpy(stacked, xp=xp, device=convolution.device, dtype=dtype, shared=True)
 
 
 @start_vector.register
@@ -169,5 +170,11 @@ def _(operator: Convolution) -> Array | None:
 
 @start_vector.register
 def _(operator: ConvolutionTranspose) -> Array | None:
-    inner = operator.convolution
-    return None if B.is_traced(inner.kernel) else operator.xp.conj(inner.matvec(_stacked_starts(inner)))
+    inner, xp = operator.convolution, operator.xp
+    if B.is_traced(inner.kernel):
+        return None
+    dtype = B.compute_dtype(xp, operator.dtype)
+    with B.detached(xp):
+        image = B.cast(xp.conj(inner.matvec(B.cast(_stacked_starts(inner), inner.dtype))), dtype)
+        length = xp.linalg.vector_norm(image, axis=-1, keepdims=True)
+        return image / B.cast(xp.where(length > 0, length, xp.ones_like(length)), dtype)

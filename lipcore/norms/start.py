@@ -10,5 +10,8 @@ from ..operators import LinearOperator
 
 @singledispatch
 def start_vector(operator: LinearOperator) -> Array | None:
-    """Vector (*batch_shape, N) near the leading right singular vector, or None where nothing is known."""
+    """Unit vector (*batch_shape, N) near the leading right singular vector, or None where nothing is known.
+
+    In memory of its own, and in a dtype of at least single precision.
+    """
     return None

@@ -93,6 +93,30 @@ class HostViews:
         return twin
 
 
+def may_be_differentiated(x: Any) -> bool:
+    """Whether a derivative may be asked for of what `x`, an operator, is made of; True where that is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lipcore as lc
+    >>> from lipcore.operators.host_twin import may_be_differentiated
+    >>> may_be_differentiated(lc.Diagonal(np.ones(2)))
+    False
+    """
+    if B.is_array(x):
+        return B.is_differentiated(x)
+    if isinstance(x, LinearOperator):
+        if B.is_numpy(x.xp) or type(x) not in _KNOWN:
+            return not B.is_numpy(x.xp)
+        parts = [value for key, value in x.__dict__.items() if key not in ("xp", "device", "dtype")]
+    elif isinstance(x, AttentionKernel | Scores):
+        parts = list(x.__dict__.values())
+    else:
+        parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, list | tuple) else []
+    return any(map(may_be_differentiated, parts))
+
+
 def _multiplications(convolution: Convolution | ConvolutionTranspose) -> int:
     """Multiplications of one product, to the padding."""
     pixels = min(math.prod(convolution.domain_shape[1:]), math.prod(convolution.range_shape[1:]))

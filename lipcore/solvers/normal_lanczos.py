@@ -10,7 +10,7 @@ import scipy.linalg
 from .. import _backend as B
 from .._typing import Array
 from ..operators import LinearOperator
-from .orthogonalization import BREAKDOWN, combine, inner, norms, reciprocal, unit_rows
+from .orthogonalization import BREAKDOWN, combine, inner, norms, reciprocal
 from .scaling import RowProducts
 
 
@@ -45,6 +45,10 @@ class NormalLanczos:
     reorthogonalize : {"full", "none"}
         One pass against the whole basis after the three-term recurrence, or none. Without it the Ritz values remain
         valid but copies of converged ones appear, and Ritz vectors are only those of short runs.
+    keep : bool
+        Keep the basis, for `vector` and `V`. A run without reorthogonalisation needs two vectors only.
+    near_unit : bool
+        The norm of `v0` is known to be about one, which spares two passes over it.
     host_scale : bool
         Read one number at the start to choose the scaling. ``False`` makes no host read at all.
 
@@ -74,7 +78,8 @@ class NormalLanczos:
     space is invariant: that beta and everything after it are zero, rows of the basis included, and `ritz` knows.
 
     Cost of one step: one product with A and one with A^H; with "none" about nine passes over a vector and no fresh
-    memory; with "full" 2 j more in step j. Memory: ``capacity + 1`` vectors. No host read in `expand`; one in the
+    memory but that of the basis; with "full" 2 j more in step j. Memory: ``capacity + 1`` vectors, two with
+    ``keep=False``. No host read in `expand`; one in the
     constructor unless ``host_scale=False``; one in `ritz`. The recurrence is Lanczos (1950); one full pass after the
     local one amounts to twice is enough (Giraud et al. 2005).
 
@@ -97,39 +102,58 @@ class NormalLanczos:
         capacity: int = 30,
         hermitian: bool = False,
         reorthogonalize: str = "full",
+        keep: bool = True,
+        near_unit: bool = False,
         host_scale: bool = True,
     ) -> None:
         if reorthogonalize not in ("full", "none"):
             raise ValueError(f"`reorthogonalize` must be 'full' or 'none', got {reorthogonalize!r}")
         self.products = RowProducts(A)
         self.xp, self.hermitian, self.full = A.xp, hermitian, reorthogonalize == "full"
+        self.keep = keep or self.full
         self.capacity, self.steps = max(1, capacity), 0
         with B.detached(self.xp):
-            v = B.stop_gradient(B.cast(v0, self.products.dtype))[..., None, :]
-            v = self._checked_start(unit_rows(v))
-            W = self.products.prepare(v, host=host_scale)
+            v = self._prepared(B.stop_gradient(B.cast(v0, self.products.dtype))[..., None, :], near_unit)
+            self._pending = self.products.prepare(v, host=host_scale)
             real = self.products.real
-            self._V = B.empty_rows(v, self.capacity + 1, xp=self.xp)
-            self._V = B.set_rows(self._V, 0, v, xp=self.xp)
             column = self.xp.real(v[..., :1]) if B.is_complex(self.xp, v.dtype) else v[..., :1]
             self._T = B.empty_rows(B.cast(self.xp.concat([column, column], axis=-1), real), self.capacity, xp=self.xp)
             self._beta = B.cast(column * 0, real)
             self._size = self._beta
-        self._pending = W
-        # results of products are never written over: an operator may answer with its input or with memory of its own
-        self._work = B.work_rows(v, xp=self.xp)
+        self._v: Array = v
+        self._before: Array | None = None
 
-    def _checked_start(self, v: Array) -> Array:
-        batch, n = self.products.A.shape[:-2], self.products.A.shape[-1]
+    def _prepared(self, v: Array, near_unit: bool) -> Array:
+        """The start, scaled to norm 1 from any scale, and with a basis to keep, its first row."""
+        xp, batch, n = self.xp, self.products.A.shape[:-2], self.products.A.shape[-1]
         if tuple(v.shape) != (*batch, 1, n):
             raise ValueError(f"`v0` must have shape {(*batch, n)}, got {(*v.shape[:-2], v.shape[-1])}")
+        self._V: Any = B.empty_rows(v, self.capacity + 1, xp=xp) if self.keep else None
+        v = v if near_unit else _of_moderate_size(v)
+        size = norms(v)
+        v = B.into(self._room(0), xp.multiply, v, B.cast(reciprocal(size, size > 0), v.dtype))
+        return self._kept(0, v)
+
+    def _room(self, j: Any) -> Array | None:
+        """Where v_j is to be written, if kernels can: its row of the basis, or the memory of v_{j-2}."""
+        if self.keep:
+            return B.writable_rows(self._V, j, xp=self.xp)
+        if isinstance(j, int) and j == 0:
+            return None
+        room = B.empty_rows(self._v, 1, xp=self.xp) if self._before is None else self._before
+        return B.writable_rows(room, 0, xp=self.xp)
+
+    def _kept(self, j: Any, v: Array) -> Array:
+        """`v`, set as row j of the basis if it was not written there."""
+        if self.keep and B.writable_rows(self._V, j, xp=self.xp) is None:
+            self._V = B.set_rows(self._V, j, v, xp=self.xp)
         return v
 
     def expand(self, steps: int) -> None:
         """Make `steps` more steps; no host read."""
         self._reserve(self.steps + steps)
         with B.detached(self.xp):
-            if B.is_jax(self.xp) and B.is_traced(self._pending if self._pending is not None else self._V) and steps > 1:
+            if B.is_jax(self.xp) and B.is_traced(self._pending if self._pending is not None else self._v) and steps > 1:
                 self._expand_traced(steps)
             else:
                 for _ in range(steps):
@@ -139,17 +163,16 @@ class NormalLanczos:
     def _expand_traced(self, steps: int) -> None:
         """The same as one compiled loop body."""
         self._advance(self.steps)
-        names = ("_V", "_T", "_beta", "_size")
+        names = ("_V", "_v", "_before", "_T", "_beta", "_size")
         first, counted = self.steps + 1, (self.products.forward, self.products.backward)
 
-        def body(i: Any, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        def body(i: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
             for name, value in zip(names, state, strict=True):
                 setattr(self, name, value)
             self._advance(first + i)
             return tuple(getattr(self, name) for name in names)
 
-        state = tuple(getattr(self, name) for name in names)
-        state = B.fori_loop(steps - 1, body, state, xp=self.xp)
+        state = B.fori_loop(steps - 1, body, tuple(getattr(self, name) for name in names), xp=self.xp)
         for name, value in zip(names, state, strict=True):
             setattr(self, name, value)
         self.products.forward = counted[0] + steps - 1
@@ -158,53 +181,45 @@ class NormalLanczos:
 
     def _reserve(self, steps: int) -> None:
         if steps > self.capacity:
-            grown = max(steps, self.capacity + self.capacity // 2)
-            extra = grown - self.capacity
-            self._V = self.xp.concat([self._V, B.empty_rows(self._V, extra, xp=self.xp)], axis=-2)
-            self._T = self.xp.concat([self._T, B.empty_rows(self._T, extra, xp=self.xp)], axis=-2)
-            self.capacity = grown
+            extra = max(steps - self.capacity, self.capacity // 2)
+            for name in ("_V", "_T") if self.keep else ("_T",):
+                table = getattr(self, name)
+                setattr(self, name, self.xp.concat([table, B.empty_rows(table, extra, xp=self.xp)], axis=-2))
+            self.capacity += extra
 
     def _advance(self, j: Any) -> None:
         """Step j: uses v_j and beta_{j-1}, sets alpha_j, beta_j and v_{j+1}."""
         xp, p = self.xp, self.products
-        v = B.get_rows(self._V, j, 1, xp=xp)
+        v, room = self._v, self._room(j + 1)
         W = p.matmat(v) if self._pending is None else self._pending
         self._pending = None
         if self.hermitian:
             alpha = _real_dot(v, W)
         else:
-            alpha = B.sum_squares(W, self._scratch(W))
+            alpha = B.sum_squares(W)
             W = p.rmatmat(W)
-        W = self._recurrence(j, v, W, alpha)
-        size = xp.sqrt(B.sum_squares(W, self._scratch(W)))
+        W = self._recurrence(j, W, alpha, room)
+        size = xp.sqrt(B.sum_squares(W))
         # a running estimate of the norm: row sums of |T|, never below the true scale by more than rounding
         self._size = xp.maximum(self._size, xp.abs(alpha) + size + self._beta)
         keep = size > BREAKDOWN * p.eps * self._size
         self._beta = xp.where(keep, size, xp.zeros_like(size))
         self._T = B.set_rows(self._T, j, xp.concat([alpha, self._beta], axis=-1), xp=xp)
-        self._V = B.store_scaled(self._V, j + 1, W, B.cast(reciprocal(size, keep), W.dtype), xp=xp)
+        W = B.into(room, xp.multiply, W, B.cast(reciprocal(size, keep), W.dtype))
+        self._before, self._v = v, self._kept(j + 1, W)
 
-    def _recurrence(self, j: Any, v: Array, W: Array, alpha: Array) -> Array:
-        """``W - alpha v_j - beta v_{j-1}``, then the pass against the whole basis."""
-        xp = self.xp
-        if B.is_jax(xp):  # fixed shapes; fused by the compiler
-            before = B.get_rows(self._V, xp.maximum(xp.asarray(j) - 1, xp.asarray(0)), 1, xp=xp)
-            W = W - B.cast(alpha, W.dtype) * v - B.cast(self._beta, W.dtype) * before
-            basis = self._V
-        else:
-            couplings = alpha if j == 0 else xp.concat([self._beta, alpha], axis=-2)
-            local = self._V[..., max(0, j - 1) : j + 1, :]
-            W = B.subtract_combination(W, B.cast(couplings, W.dtype), local, self._work)
-            basis = self._V[..., : j + 1, :]
+    def _recurrence(self, j: Any, W: Array, alpha: Array, room: Array | None) -> Array:
+        """``W - alpha v_j - beta v_{j-1}``, then the pass against the whole basis.
+
+        Made in the place of v_{j+1}. The result of a product is never written over: an operator may answer with its
+        input or with memory of its own.
+        """
+        beta = B.cast(self._beta, W.dtype)
+        W = B.three_term(W, B.cast(alpha, W.dtype), self._v, beta, self._before, room)
         if self.full:
-            W = B.subtract_combination(W, inner(basis, W), basis, self._work)
+            basis = self._V if B.is_jax(self.xp) else self._V[..., : j + 1, :]  # fixed shapes under tracing
+            W = B.subtract_combination(W, inner(basis, W), basis, owned=room is not None)
         return W
-
-    def _scratch(self, W: Array) -> Array | None:
-        """The free half of the workspace, where it fits."""
-        if self._work is None or self._work.shape[-1] != W.shape[-1]:
-            return None
-        return self._work[..., 1:, :]
 
     @property
     def alpha(self) -> Array:
@@ -218,7 +233,7 @@ class NormalLanczos:
 
     @property
     def V(self) -> Array:
-        """Basis rows."""
+        """Basis rows; there are none with ``keep=False``."""
         return self._V[..., : self.steps, :]
 
     @property
@@ -247,15 +262,24 @@ class NormalLanczos:
 
     def vector(self, y: np.ndarray[Any, Any]) -> Array:
         """Unit vectors (*batch_shape, [count,] N) from coordinates (*batch_shape, k[, count])."""
+        if not self.keep:
+            raise ValueError("the basis was not kept; give `keep=True` for vectors")
         single = y.ndim == len(self.products.A.batch_shape) + 1
         xp, k = self.xp, y.shape[-1] if single else y.shape[-2]
         host = y[..., None] if single else y
-        c = B.from_numpy(host, xp=xp, device=B.device_of(self._V), dtype=self.products.dtype)
+        c = B.from_numpy(host, xp=xp, device=B.device_of(self._v), dtype=self.products.dtype)
         with B.detached(xp):
             rows = combine(c, self._V[..., :k, :])
             size = norms(rows)
             rows = rows * B.cast(reciprocal(size, size > 0), rows.dtype)
         return rows[..., 0, :] if single else rows
+
+
+def _of_moderate_size(v: Array) -> Array:
+    """Rows with a largest entry of one: the squares of the others neither overflow nor vanish."""
+    xp, largest = B.array_namespace(v), B.largest_entry(v)
+    # a division: the reciprocal of a denormal number overflows
+    return v / B.cast(xp.where(largest > 0, largest, xp.ones_like(largest)), v.dtype)
 
 
 def _real_dot(V: Array, W: Array) -> Array:

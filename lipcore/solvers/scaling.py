@@ -108,7 +108,7 @@ class RowProducts:
             return self._set_from_host(W)
         xp = self.xp
         top, _ = self._limits()
-        largest = xp.max(xp.abs(W), axis=(-2, -1), keepdims=True)
+        largest = xp.max(B.largest_entry(W), axis=-2, keepdims=True)
         one = xp.ones_like(largest)
         fine = xp.isfinite(largest) & (largest > 0)
         # an overflow says: as small as possible; zero: as large as possible
@@ -125,7 +125,7 @@ class RowProducts:
     def _set_from_host(self, W: Array) -> bool:
         xp = self.xp
         top, safe = self._limits()
-        largest = B.to_numpy(xp.max(xp.abs(W), axis=(-2, -1))).astype(np.float64)
+        largest = B.to_numpy(xp.max(B.largest_entry(W), axis=(-2, -1))).astype(np.float64)
         with np.errstate(all="ignore"):
             size = largest * np.sqrt(W.shape[-1])  # between one and sqrt(m) times the norm
         if np.all((size > 2.0**-safe) & (size < 2.0**safe)):
