@@ -34,7 +34,7 @@ def extract(
     W = products.matmat(V)
     if isinstance(left, FreshRows):
         threshold = BREAKDOWN * W.shape[-2] * products.eps * xp.max(norms(W), axis=-2, keepdims=True)
-        Q, R, _ = orthonormalize(None, W, threshold, left.rows())
+        Q, R = orthonormalize(None, W, threshold, left.rows())[:2]
     else:
         Q, R = left, inner(left, W)
     P, S, Zh = xp.linalg.svd(R, full_matrices=False)

@@ -144,7 +144,11 @@ class GolubKahan:
         if which == "SM":  # not a sort: equal values must keep their partners
             values, P, Q = (xp.flip(x, axis=-1) for x in (values, P, Q))
         coupling = xp.matmul(self._R, P[..., self.size - self.block : self.size, :])
-        return Ritz(values, xp.sqrt(xp.sum(squares(coupling), axis=-2)), (P, Q), largest)
+        return Ritz(values, xp.sqrt(xp.sum(squares(coupling), axis=-2)), (P, Q), largest, largest * 0)
+
+    def settle(self, loss: float) -> bool:
+        """Every step takes the full pass: nothing is ever undone."""
+        return True
 
     def vectors(self, ritz: Ritz, k: int) -> tuple[Array, ...]:
         """The first k right and left Ritz vectors, as rows."""

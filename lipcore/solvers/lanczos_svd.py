@@ -23,6 +23,9 @@ from .scaling import RowProducts
 from .stopping import Stopping, stopping
 from .thick_restart import Adaptive, Outcome, basis_size, run_fixed
 
+# Loss of orthogonality that is tolerated, relative to the residuals wanted.
+_LOSS = 0.5
+
 
 def lanczos_svd(
     A: Any,
@@ -157,7 +160,8 @@ class _Run:
         p.prepare(start[..., :1, :], host=not self.rule.fixed)
         p.require_readable(self.rule.fixed)
         if one_sided:
-            return BlockLanczos(p, start, self.fresh, self.capacity, normal=True)
+            tolerated = 0.0 if self.rule.fixed else _LOSS * self.rule.tol
+            return BlockLanczos(p, start, self.fresh, self.capacity, normal=True, tolerated=tolerated)
         return GolubKahan(p, start, self.fresh, self._left_fresh(self.block), self.capacity)
 
     def _left_fresh(self, count: int) -> FreshRows:
@@ -177,6 +181,8 @@ class _Run:
 
     def adaptive(self, watch: Watch, *, one_sided: bool) -> SVDResult:
         """To the tolerance; reason "fallback" where one side is not enough."""
+        if B.memory_is_lazy(self.products.xp, self.A.device):
+            B.keep_freed_memory()
         f = self._factorization(one_sided=one_sided)
         outcome = Adaptive(f, self.k, self.which, self.rule, watch, squared=one_sided).run()
         reason = "converged" if outcome.reached else "maxiter"

@@ -24,6 +24,8 @@ class Orthonormal(NamedTuple):
     """(..., b, b): column j holds the coordinates of block row j in `rows`."""
     kept: Array
     """(..., b): as many False as directions were missing from the block, and replaced or left zero."""
+    along: Array | None = None
+    """(..., p, b): what the normalised block still had along the basis, before the pass that took it out."""
 
 
 def inner(V: Array, W: Array) -> Array:
@@ -53,8 +55,7 @@ def squares(x: Array) -> Array:
 def reciprocal(x: Array, keep: Array) -> Array:
     """``1 / x`` where `keep`, else 0, without dividing by zero."""
     xp = B.array_namespace(x)
-    one = xp.ones_like(x)
-    return xp.where(keep, one / xp.where(keep, x, one), xp.zeros_like(x))
+    return B.cast(keep, x.dtype) / xp.where(keep, x, xp.ones_like(x))
 
 
 def unit_rows(W: Array) -> Array:
@@ -74,6 +75,14 @@ def project_out(V: Array, W: Array) -> tuple[Array, Array]:
     """
     H = inner(V, W)
     return W - combine(H, V), H
+
+
+def polished(W: Array) -> Array:
+    """Rows that are orthonormal to d^2 from rows that are orthonormal to d: one Newton-Schulz step."""
+    xp = B.array_namespace(W)
+    G = gram_rows(W)
+    eye = xp.eye(W.shape[-2], dtype=G.dtype, device=B.device_of(W))
+    return combine((3 * eye - G) / 2, W)
 
 
 def gram_rows(W: Array) -> Array:
@@ -104,7 +113,9 @@ def _spectral_pass(W: Array) -> tuple[Array, Array, Array]:
     return combine(Q * B.cast(xp.ones_like(root) / root, Q.dtype), W), factor, lengths
 
 
-def orthonormalize(V: Array | None, W: Array, threshold: Array, fresh: Array | None = None) -> Orthonormal:
+def orthonormalize(
+    V: Array | None, W: Array, threshold: Array, fresh: Array | None = None, *, lengths: Array | None = None
+) -> Orthonormal:
     r"""Orthonormal rows spanning a block, orthogonal to a basis.
 
     Parameters
@@ -117,6 +128,8 @@ def orthonormalize(V: Array | None, W: Array, threshold: Array, fresh: Array | N
         Directions of `W` below this are rounding noise: a few units of rounding of the operator's norm.
     fresh : array (..., b, n), optional
         Random rows, of norm about one, that replace such directions; without it they become zero rows.
+    lengths : array (..., b, 1), optional
+        Norms of the rows of `W`, where the caller knows them.
 
     Returns
     -------
@@ -134,11 +147,13 @@ def orthonormalize(V: Array | None, W: Array, threshold: Array, fresh: Array | N
     --------
     >>> import numpy as np
     >>> W = np.array([[3.0, 4.0, 0.0], [3.0, 4.0, 1e-20]])  # numerically one direction
-    >>> Q, R, kept = orthonormalize(None, W, np.array([[1e-14]]), np.eye(3)[1:])
+    >>> Q, R, kept, _ = orthonormalize(None, W, np.array([[1e-14]]), np.eye(3)[1:])
     >>> bool(np.allclose(Q @ Q.T, np.eye(2))), bool(np.allclose(Q.T @ R, W.T)), int(kept.sum())
     (True, True, 1)
     """
-    return _single(V, W, threshold, fresh) if W.shape[-2] == 1 else _block(V, W, threshold, fresh)
+    if W.shape[-2] == 1:
+        return _single(V, W, norms(W) if lengths is None else lengths, threshold, fresh)
+    return _block(V, W, threshold, fresh)
 
 
 def crowded(V: Array) -> bool:
@@ -146,15 +161,15 @@ def crowded(V: Array) -> bool:
     return bool(2 * V.shape[-2] > V.shape[-1])
 
 
-def _single(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> Orthonormal:
+def _single(V: Array | None, W: Array, size: Array, threshold: Array, fresh: Array | None) -> Orthonormal:
     xp = B.array_namespace(W)
-    size = norms(W)
     kept = size > threshold
     Q = W * B.cast(reciprocal(size, kept), W.dtype)
     if fresh is not None:
         Q = xp.where(kept, Q, fresh)
+    along = None
     if V is not None:
-        Q, _ = project_out(V, Q)
+        Q, along = project_out(V, Q)
     rest = norms(Q)
     size = size * rest
     kept = kept & (size > threshold)
@@ -164,14 +179,15 @@ def _single(V: Array | None, W: Array, threshold: Array, fresh: Array | None) ->
         Q, _ = project_out(V, Q)
         rest = norms(Q)
         Q = Q * B.cast(reciprocal(rest, rest > 0.5), W.dtype)
-    return Orthonormal(Q, B.cast(xp.where(kept, size, xp.zeros_like(size)), W.dtype), kept[..., 0])
+    return Orthonormal(Q, B.cast(xp.where(kept, size, xp.zeros_like(size)), W.dtype), kept[..., 0], along)
 
 
 def _block(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> Orthonormal:
     xp = B.array_namespace(W)
     Q, R, _ = _spectral_pass(W)
+    along = None
     if V is not None:
-        Q, _ = project_out(V, Q)
+        Q, along = project_out(V, Q)
     Q, S, lengths = _spectral_pass(Q)
     R = xp.matmul(S, R)
     # row i of R: how much of the block lies along axis i, where the second pass could see it
@@ -193,4 +209,4 @@ def _block(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> 
         Q, last, lengths = _spectral_pass(Q)
         Q = xp.where(lengths > 0.5, Q, xp.zeros_like(Q))
         S = xp.matmul(xp.where(lengths > 0.5, last, xp.zeros_like(last)), S)
-    return Orthonormal(Q, xp.matmul(S, R), keep[..., 0])
+    return Orthonormal(Q, xp.matmul(S, R), keep[..., 0], along)

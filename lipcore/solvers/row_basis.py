@@ -12,6 +12,8 @@ from .._typing import Array, Namespace
 # Random rows are windows into one longer random row, shifted by one each: no copy and no draw. The window at 0 is left
 # out: a caller may have drawn the start from the same seed.
 _WINDOWS = 64
+# Columns of a basis that are combined at once: a panel of a hundred rows stays in the cache.
+_PANEL = 1 << 13
 
 
 class FreshRows:
@@ -72,6 +74,21 @@ def replace_rows(basis: Array, parts: list[Array], *, xp: Namespace) -> Array:
         rest = xp.zeros_like(basis[..., rows.shape[-2] :, :])
         return xp.concat([rows, rest], axis=-2)
     return B.set_rows(basis, 0, rows, xp=xp)
+
+
+def combined_rows(basis: Array, size: int, coefficients: Array, *, xp: Namespace) -> Array:
+    """`basis` with its first rows replaced by combinations of its first `size`; the rest is not to be used (JAX: zero).
+
+    `coefficients` (..., p, k), k <= size <= p. Written over panel by panel where arrays are mutable: no second basis.
+    """
+    C = B.transpose(coefficients)
+    if B.is_jax(xp) or B.is_sharded(basis):
+        return replace_rows(basis, [xp.matmul(C, basis[..., :size, :])], xp=xp)
+    keep = C.shape[-2]
+    for first in range(0, basis.shape[-1], _PANEL):
+        panel = slice(first, min(first + _PANEL, basis.shape[-1]))
+        basis[..., :keep, panel] = xp.matmul(C, basis[..., :size, panel])
+    return basis
 
 
 def diagonal_table(values: Array, table: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,9 @@ _PROBE_STEPS = 8  # between looks at that
 # keeps.
 _MARGIN = 0.3
 
+# Columns between looks once the basis holds three times as many.
+_LOOK = 16
+
 
 class Factorization(Protocol):
     """What the driver needs: `BlockLanczos` and `GolubKahan` are such."""
@@ -40,6 +44,8 @@ class Factorization(Protocol):
     def expand(self, steps: int) -> None: ...  # noqa: D102
 
     def ritz(self, which: str) -> Ritz: ...  # noqa: D102
+
+    def settle(self, loss: float) -> bool: ...  # noqa: D102
 
     def vectors(self, ritz: Ritz, k: int) -> tuple[Array, ...]: ...  # noqa: D102
 
@@ -115,13 +121,20 @@ class Adaptive:
         self.stopped = np.zeros(self.batch, dtype=int)
         self.frozen: tuple[Array, ...] | None = None
         self.steps = 0
+        # steps, and the worst residual of those that are not done relative to what is wanted, at the last two looks
+        self.trend = ((0, math.inf), (0, math.inf))
 
     def run(self) -> Outcome:
         """Iterate until done, hopeless or out of steps."""
         while True:
             self._expand()
             ritz = self.f.ritz(self.which)
-            values, residuals, hopeless = self._read(ritz)
+            values, residuals, hopeless, loss = self._read(ritz)
+            if not self.f.settle(loss):
+                if self.steps < self.rule.maxiter:
+                    continue
+                ritz = self.f.ritz(self.which)
+                values, residuals, hopeless, _ = self._read(ritz)
             newly = self._judge(values, residuals)
             if newly.any():
                 self._freeze(ritz, newly)
@@ -140,7 +153,7 @@ class Adaptive:
         if f.size < self.k + b:  # first cycle, or a large share of a small space
             steps = -(-(self.k + b + max(6, self.k // 2)) // b) - f.size // b
         else:
-            steps = max(6, f.size // (6 * b))
+            steps = min(max(6, min(_LOOK, f.size // 3) // b), self._steps_left())
         if (self.claimed & ~self.done).any():
             steps = min(steps, max(2, _PROBE_STEPS // b))
         steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
@@ -149,17 +162,25 @@ class Adaptive:
         f.expand(steps)
         self.steps += steps
 
-    def _read(self, ritz: Ritz) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], bool]:
-        """First k + 1 values and relative residuals as those of A, by the one host read of a cycle."""
+    def _steps_left(self) -> int:
+        """Steps until residuals, falling as they did between the last two looks, are small enough."""
+        (before, was), (now, worst) = self.trend
+        if not 1 < worst < was:
+            return _LOOK
+        return max(4, math.ceil(math.log(worst) / math.log(was / worst) * (now - before)))
+
+    def _read(self, ritz: Ritz) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], bool, float]:
+        """First k + 1 values and relative residuals as those of A, and the loss, by the one host read of a cycle."""
         k, p = min(self.k + 1, self.f.size), self.f.products
-        packed = p.xp.concat([ritz.values[..., :k], ritz.residuals[..., :k], ritz.largest], axis=-1)
+        packed = p.xp.concat([ritz.values[..., :k], ritz.residuals[..., :k], ritz.largest, ritz.loss], axis=-1)
         host = B.to_numpy(packed).astype(np.float64)
         if not np.isfinite(host).all():
             raise ValueError(
                 "`A` gave products that are not finite: its data hold NaN or inf, or its norm exceeds the range of "
                 f"{B.dtype_name(p.A.dtype)}; clean or rescale it first"
             )
-        values, residuals, largest = host[..., :k], host[..., k : 2 * k], host[..., 2 * k :]
+        values, residuals, largest = host[..., :k], host[..., k : 2 * k], host[..., 2 * k : 2 * k + 1]
+        loss = float(np.max(host[..., -1]))
         hopeless = False
         if self.squared:
             values, largest = np.sqrt(np.maximum(values, 0)), np.sqrt(np.maximum(largest, 0))
@@ -169,12 +190,14 @@ class Adaptive:
             lost = (values < 4 * largest * p.eps / self.rule.tol) & (residuals < np.maximum(0.3 * values, 10 * floor))
             hopeless = bool((lost & (largest > 0))[..., : self.k].any())
         self.scale = np.where(largest > 0, largest, 1.0)
-        return p.unscale(values), residuals / self.scale, hopeless
+        return p.unscale(values), residuals / self.scale, hopeless, loss
 
     def _judge(self, values: np.ndarray[Any, Any], residuals: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Members that are done now; claims are made, kept or withdrawn."""
         k = self.k
-        small = (residuals[..., :k] <= _MARGIN * self.rule.tol).all(axis=-1) & ~self.done
+        worst = residuals[..., :k].max(axis=-1) / (_MARGIN * self.rule.tol)
+        small: np.ndarray[Any, Any] = (worst <= 1) & ~self.done
+        self.trend = (self.trend[1], (self.steps, float(np.max(worst, where=~self.done, initial=0.0))))
         if not self.verify or self._exhausted():
             newly = small
         else:

@@ -91,3 +91,69 @@ def test_breakdown_goes_on_with_fresh_directions() -> None:
     f.expand(20)
     np.testing.assert_allclose(np.linalg.svd(f.projected(), compute_uv=False), 1, rtol=1e-14)
     np.testing.assert_allclose(f.V @ f.V.T, np.eye(20), atol=1e-14)
+
+
+def partial(a: np.ndarray, tolerated: float, capacity: int, seed: int = 1) -> BlockLanczos:
+    p = RowProducts(Dense(a))
+    start = gaussian(1, a.shape[1], seed=seed).astype(a.dtype)
+    fresh = FreshRows(np.random.default_rng(0), start, 1, xp=p.xp)
+    return BlockLanczos(p, start, fresh, capacity, normal=True, tolerated=tolerated)
+
+
+def gaps(f: BlockLanczos, a: np.ndarray) -> tuple[float, float]:
+    """Loss of orthogonality, and of the identity, relative to the norm."""
+    V, T, after = f.V.T, f.projected(), f._V[f.size : f.size + 1].T
+    rest = a.T @ (a @ V) - V @ T
+    rest[:, -1:] -= after @ f._R
+    loss = np.max(np.abs(V.T @ V - np.eye(f.size)))
+    return float(loss), float(np.max(np.abs(rest)) / np.linalg.norm(a, 2) ** 2)
+
+
+def test_full_passes_become_rare_and_the_loss_stays_small() -> None:
+    a = gaussian(400, 400)
+    f = partial(a, 1e-9, 70)
+    for _ in range(3):
+        while f.room >= 14:
+            f.expand(14)
+            assert f.settle(float(f.ritz("LM").loss[0]))
+            loss, gap = gaps(f, a)
+            assert loss < 1e-9
+            assert gap < 1e-9
+        assert f.period > 4
+        x = f.vectors(f.ritz("LM"), 5)[0]
+        np.testing.assert_allclose(x @ x.T, np.eye(5), atol=1e-14)
+        f.restart(f.ritz("LM"), 28)
+
+
+def test_steps_with_too_large_a_loss_are_undone() -> None:
+    # the leading values are found at once, and every step from then on amplifies what is left of them
+    a = np.diag(np.r_[1e3, 3e2, np.linspace(1, 2, 198)])
+    f = partial(a, 1e-9, 60)
+    f.expand(2)
+    assert f.settle(float(f.ritz("LM").loss[0]))
+    assert f.period == 4
+    f.period = 16
+    f.expand(12)
+    loss = float(f.ritz("LM").loss[0])
+    assert loss > 1e-9
+    assert not f.settle(loss)
+    assert (f.size, f.period) == (2, 1)
+    for _ in range(4):
+        f.expand(8)
+        if f.settle(float(f.ritz("LM").loss[0])):
+            assert max(gaps(f, a)) < 1e-9
+    assert f.size > 10
+
+
+def test_a_direction_that_runs_out_between_full_passes_is_noticed() -> None:
+    a = np.eye(60)
+    f = partial(a, 1e-9, 30)
+    f.expand(2)
+    assert f.settle(float(f.ritz("LM").loss[0]))
+    f.period = 8
+    f.expand(6)
+    assert float(f.ritz("LM").loss[0]) == 1.0
+    assert not f.settle(1.0)
+    f.expand(20)
+    assert f.settle(float(f.ritz("LM").loss[0]))
+    assert gaps(f, a)[0] < 1e-14

@@ -37,6 +37,22 @@ def test_other_dtypes(name: str, dtype: str) -> None:
     assert_triplets(a, result, 5)
 
 
+@pytest.mark.parametrize("name", [*HARD, "gaussian"])
+@pytest.mark.parametrize(("dtype", "tol"), [("float32", 1e-2), ("float32", 1e-4), ("float64", 1e-6)])
+def test_loose_tolerances(name: str, dtype: str, tol: float) -> None:
+    a = gaussian(260, 240) if name == "gaussian" else with_spectrum(spectrum(name, 240), 260, 240)
+    a = a.astype(dtype)
+    result = lc.lanczos_svd(a, 5, tol=tol, rng=0)
+    wide, top = a.astype(float), max(np.linalg.norm(a.astype(float), 2), 1e-30)
+    assert result.converged
+    assert result.reason == "converged"
+    np.testing.assert_allclose(result.S, np.linalg.svd(wide, compute_uv=False)[:5], atol=tol * top)
+    for q in (result.U.T, result.Vh):
+        np.testing.assert_allclose(q @ q.T, np.eye(5), atol=200 * np.finfo(dtype).eps)
+    assert np.max(np.linalg.norm(wide @ result.Vh.T - result.U * result.S, axis=0)) <= 1.01 * tol * top
+    assert np.max(np.linalg.norm(wide.T @ result.U - result.Vh.T * result.S, axis=0)) <= 1.01 * tol * top
+
+
 @pytest.mark.parametrize("k", [1, 2, 7, 19, 20])
 @pytest.mark.parametrize("block_size", [1, 3, 7])
 @pytest.mark.parametrize("sides", ["one", "both"])
