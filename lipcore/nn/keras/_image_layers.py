@@ -58,14 +58,22 @@ class FrequencyConvolution(_Shifted):
         self.outputs = int(real.shape[-2])
 
     def _operator(self, shape: Shape, arrays: Mapping[str, Array], like: Array) -> LinearOperator:
+        self._check(shape)
+        xp = B.array_namespace(like)
+        name = "complex128" if B.dtype_name(like.dtype) == "float64" else "complex64"
+        return CircularSymbol(B.from_numpy(self._symbols().astype(name), xp=xp, device=B.device_of(like)), self.size)
+
+    def _check(self, shape: Shape) -> None:
         known = (int(self.real.shape[-1]), *self.size)
         if tuple(shape) != known:
             raise ValueError(
                 f"FrequencyConvolution takes samples {known}, for which it was made, got the shape {shape}"
             )
-        xp = B.array_namespace(like)
-        name = "complex128" if B.dtype_name(like.dtype) == "float64" else "complex64"
-        return CircularSymbol(B.from_numpy(self._symbols().astype(name), xp=xp, device=B.device_of(like)), self.size)
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """Shape of one output sample."""
+        self._check(tuple(input_shapes[0]))
+        return super().output_shape(*input_shapes)
 
     def _symbols(self) -> Host:
         found: Host = self.real.astype("float64") + 1j * self.imaginary.astype("float64")
@@ -74,6 +82,8 @@ class FrequencyConvolution(_Shifted):
     def _constant(self, ord: Ord, region: L.Region | None, shape: Shape | None) -> Bounds:
         if ord != 2:
             return super()._constant(ord, region, shape)
+        if shape is not None:
+            self._check(shape)
         found = opnorm_bounds(self._symbols(), rtol=self.rtol)
         middle = np.asarray(found.lower)[..., 1 : (self.size[-1] + 1) // 2]
         upper, lower = float(np.max(found.upper)), float(np.max(middle, initial=0.0))
