@@ -14,6 +14,7 @@ from ..operators.selection import Selection
 from ..operators.skew_exponential import SkewExponential
 from ._images import read_image_weight
 from ._weights import Weight, composed, read_weight
+from .cayley_convolution import limited_kernel
 from .spectral import norm_bound
 
 # Norms of the generator; with a multiple of 4 for the degree no singular value is above 1 up to here.
@@ -118,7 +119,7 @@ def soc_convolution(
 def _generator(read: Weight) -> tuple[Array, float]:
     """The skew kernel, at most `LIMIT` long, and a bound of its norm."""
     xp, c = read.xp, max(read.outputs, read.inputs)
-    square = read.array
+    square = limited_kernel(read.array)
     for axis, count in ((0, c - read.outputs), (1, c - read.inputs)):
         if count:
             shape = [count if a == axis else n for a, n in enumerate(square.shape)]
