@@ -12,10 +12,21 @@ import numpy as np
 
 from .. import _backend as B
 from .._typing import Array
+from .half_precision import corrected
 from .inputs import identity
 from .minimax import NEWTON_SCHULZ, NEWTON_SCHULZ_5, Odd, cheapest, rounded_down, value
 from .spectrum import lanczos_numbers, ritz_interval
-from .steps import GRAM_ASPECT, accumulated, cubic_step, gram, halley, halley_weights, multiplier, rational_step
+from .steps import (
+    GRAM_ASPECT,
+    accumulated,
+    cubic_step,
+    gram,
+    halley,
+    halley_weights,
+    multiplier,
+    rational_step,
+    shifted,
+)
 
 _MAX_CYCLES = 24
 _LANCZOS_STEPS = (20, 8)
@@ -75,7 +86,7 @@ class Look:
 class Run:
     """One adaptive iteration: its options and its running state. Arrays of the host are flat over the batch.
 
-    It may begin `near` its end, where coarser steps have led.
+    With a dtype `half`, steps in that precision have led near the end already.
     """
 
     tol: float
@@ -83,14 +94,14 @@ class Run:
     rng: np.random.Generator
     work: Work
     eps: float
-    near: bool = False
+    half: Any = None
     steps: list[str] = field(default_factory=list)
     cycles: int = 0
 
     @property
     def begun(self) -> bool:
         """Whether singular values are near 1 because steps have brought them there."""
-        return self.near or self.cycles > 0
+        return self.half is not None or self.cycles > 0
 
     def polar_factor(self, x: Array) -> tuple[Array, np.ndarray[Any, Any]]:
         """Iterate; and tell which matrices are left without full rank."""
@@ -112,7 +123,7 @@ class Run:
                 return x, deficient
             sure = bool(np.all(look.sure | deficient))
             if (self.begun or sure) and 0.75 * look.deviation * np.max(look.distance) <= self.tol:
-                return self.polynomials(x, g, (NEWTON_SCHULZ,)), deficient
+                return self.last_cubic(x, g, look.deviation), deficient
             high = np.where(deficient, 1.0, look.high * _MARGIN)
             if (self.begun or sure) and look.deviation < 0.05:
                 enough = 0.75 * look.deviation**2 <= self.last_deviation(x.shape[-1])
@@ -162,6 +173,14 @@ class Run:
         steps = cheapest(rounded_down(low), min(error, _NEAR), *costs)
         x = self.polynomials(x, g, steps, s, on_gram=on_gram)
         return x, lambda t: functools.reduce(lambda y, p: value(p, y), steps, t)
+
+    def last_cubic(self, x: Array, g: Array, deviation: float) -> Array:
+        """The plain cubic; its product in half precision where the errors of that are rounding errors of X."""
+        if self.half is None or deviation * B.eps(B.array_namespace(x), self.half) > 4 * self.eps:
+            return self.polynomials(x, g, (NEWTON_SCHULZ,))
+        self.steps.append("degree 3")
+        self.work.large()
+        return corrected(x, B.cast(x, self.half), shifted(g, -1.0))
 
     def polynomials(
         self, x: Array, g: Array, steps: tuple[Odd, ...], s: Array = None, *, on_gram: bool = False

@@ -59,4 +59,13 @@ def half_start(x: Array, dtype: Any) -> Array:
     for p in STEPS:
         y = half_step(y, p)
     e = B.multiply_add(B.adjoint(y), y, identity(y, y.shape[-1]), beta=-1.0)
-    return B.cast(y, x.dtype) - 0.5 * B.cast(B.multiply_add(y, e), x.dtype)
+    return corrected(B.cast(y, x.dtype), y, e)
+
+
+def corrected(x: Array, y: Array, e: Array) -> Array:
+    """``X - X E / 2`` of a small E with the product in half precision, whose errors are E's size less three digits.
+
+    X is given in half precision too; E is ``X^H X - I``.
+    """
+    change = B.cast(B.multiply_add(y, B.cast(e, y.dtype), alpha=-0.5), x.dtype)
+    return B.overwrite(B.array_namespace(x).add, change, x)

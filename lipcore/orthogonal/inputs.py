@@ -35,7 +35,7 @@ def check_count(value: Any, name: str, *, least: int = 0) -> int:
 def check_finite(w: Array) -> None:
     """Raise for NaN and infinity; one read by the host."""
     xp = B.array_namespace(w)
-    if not B.to_float(B.cast(xp.all(xp.isfinite(w)), xp.float32)):
+    if not B.to_float(B.cast(xp.all(xp.isfinite(_largest_part(w))), xp.float32)):
         raise ValueError("`W` must be finite, got NaN or infinity")
 
 
@@ -54,19 +54,20 @@ def power_of_two(w: Array) -> Array:
 
     Division by them is exact unless it underflows, and leaves entries whose squares and sums cannot overflow.
     """
-    xp = B.array_namespace(w)
-    constant = B.stop_gradient(w)
-    if B.is_complex(xp, w.dtype):
-        largest = xp.maximum(
-            xp.max(xp.abs(xp.real(constant)), axis=(-2, -1), keepdims=True),
-            xp.max(xp.abs(xp.imag(constant)), axis=(-2, -1), keepdims=True),
-        )
-    else:
-        largest = xp.max(xp.abs(constant), axis=(-2, -1), keepdims=True)
+    xp, largest = B.array_namespace(w), _largest_part(B.stop_gradient(w))
     one = xp.ones_like(largest)
     # NaN and infinity stay what they are, so that they are seen later
     usable = xp.logical_and(largest > 0, xp.isfinite(largest))
     return xp.where(usable, xp.pow(one + one, xp.floor(xp.log2(xp.where(usable, largest, one)))), one)
+
+
+def _largest_part(w: Array) -> Array:
+    """Largest real or imaginary part in size, shape (..., 1, 1), without an array as large as `w`; NaN where one is."""
+    xp = B.array_namespace(w)
+    if B.is_complex(xp, w.dtype):
+        return xp.maximum(_largest_part(xp.real(w)), _largest_part(xp.imag(w)))
+    axes: dict[str, Any] = {"axis": (-2, -1), "keepdims": True}
+    return xp.maximum(xp.max(w, **axes), -xp.min(w, **axes))
 
 
 def extreme_power_of_two(w: Array) -> Array:

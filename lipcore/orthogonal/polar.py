@@ -148,9 +148,11 @@ def _tall_factor(
     if method == "svd":
         return _by_svd(x, eps), 0.0, "svd"
     start = _half_start(x, dtype, work) if half else x
-    host = B.host_view(start)
+    # torch's threads are at work already: NumPy's would find them on their cores, and take longer than torch's products
+    B.keep_freed_memory()
+    host = None if half and B.is_torch(xp) else B.host_view(start)
     rational = method == "rational" or (method == "auto" and host is not None)
-    run = Run(4 * eps * math.sqrt(n) if tol is None else tol, rational, rng, work, eps, near=half)
+    run = Run(4 * eps * math.sqrt(n) if tol is None else tol, rational, rng, work, eps, half=dtype if half else None)
     if host is not None and (host.size == m * n or B.is_jax(xp)):
         # One matrix in the host's memory: NumPy's BLAS, whatever library holds it. JAX, which compiles every operation
         # that is not traced, leaves stacks to NumPy as well.
