@@ -48,9 +48,9 @@ class NormalLanczos:
     keep : bool
         Keep the basis, for `vector` and `V`. A run without reorthogonalisation needs two vectors only.
     near_unit : bool
-        The norm of `v0` is known to be about one, which spares two passes over it.
+        The norm of `v0` is known to be about one, which spares passes over it.
     host_scale : bool
-        Read one number at the start to choose the scaling. ``False`` makes no host read at all.
+        Read one number at the start to choose the scaling, or none.
 
     Attributes
     ----------
@@ -189,15 +189,11 @@ class NormalLanczos:
 
     def _advance(self, j: Any) -> None:
         """Step j: uses v_j and beta_{j-1}, sets alpha_j, beta_j and v_{j+1}."""
-        xp, p = self.xp, self.products
-        v, room = self._v, self._room(j + 1)
+        xp, p, v, room = self.xp, self.products, self._v, self._room(j + 1)
         W = p.matmat(v) if self._pending is None else self._pending
         self._pending = None
-        if self.hermitian:
-            alpha = _real_dot(v, W)
-        else:
-            alpha = B.sum_squares(W)
-            W = p.rmatmat(W)
+        alpha = _real_dot(v, W) if self.hermitian else B.sum_squares(W)
+        W = W if self.hermitian else p.rmatmat(W)
         W = self._recurrence(j, W, alpha, room)
         size = xp.sqrt(B.sum_squares(W))
         # a running estimate of the norm: row sums of |T|, never below the true scale by more than rounding
@@ -209,11 +205,8 @@ class NormalLanczos:
         self._before, self._v = v, self._kept(j + 1, W)
 
     def _recurrence(self, j: Any, W: Array, alpha: Array, room: Array | None) -> Array:
-        """``W - alpha v_j - beta v_{j-1}``, then the pass against the whole basis.
-
-        Made in the place of v_{j+1}. The result of a product is never written over: an operator may answer with its
-        input or with memory of its own.
-        """
+        """``W - alpha v_j - beta v_{j-1}``, in the place of v_{j+1}, then the pass against the whole basis."""
+        # the result of a product is never written over: an operator may answer with its input or memory of its own
         beta = B.cast(self._beta, W.dtype)
         W = B.three_term(W, B.cast(alpha, W.dtype), self._v, beta, self._before, room)
         if self.full:

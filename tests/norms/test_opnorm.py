@@ -260,3 +260,20 @@ def test_integers_and_lists_are_refused() -> None:
         lc.opnorm(np.eye(3, dtype=int))
     with pytest.raises(TypeError):
         lc.opnorm([[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_long_runs_without_a_basis_stay_below_the_norm(dtype: type) -> None:
+    n = 40_000  # too long to be reorthogonalised
+    d = (1 - np.linspace(0, 1, n) ** 0.5).astype(dtype)
+    seen = []
+
+    def product(x: np.ndarray) -> np.ndarray:
+        seen.append(1)
+        return d * x
+
+    operator = lc.LinearOperator((n, n), product, product, dtype=dtype)
+    value = float(lc.opnorm(operator, rtol=1e-5, rng=0))
+    eps = np.finfo(dtype).eps
+    assert 1 - 2e-5 <= value <= 1 + 8 * eps
+    assert len(seen) > 60

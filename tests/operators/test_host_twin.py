@@ -7,7 +7,7 @@ import pytest
 
 import lipcore as lc
 from lipcore import _backend as B
-from lipcore.operators.host_twin import host_twin
+from lipcore.operators.host_twin import host_twin, may_be_differentiated
 
 SHAPES = {"wq": (8, 5), "wk": (4, 5), "wv": (4, 5), "wo": (5, 8)}
 
@@ -108,3 +108,29 @@ def test_no_twin_of_traced_arrays(backend):
     found = []
     jax.jit(lambda q: found.append(host_twin(lc.AttentionJacobian(q, q, q))) or q)(tokens(backend))
     assert found == [None]
+
+
+# torch can say what is differentiated without tracing
+@pytest.mark.backends("torch")
+def test_operators_that_may_be_differentiated(backend):
+    import torch
+
+    kernel = backend.asarray(np.ones((2, 2, 3), dtype=np.float32))
+    seen = []
+
+    def norm(k):
+        operator = lc.Convolution(k, (2, 9), padding=1)
+        seen.append(may_be_differentiated(2.0 * operator.adjoint() @ operator))
+        return torch.sum(k)
+
+    norm(kernel)
+    norm(kernel.clone().requires_grad_())
+    with torch.no_grad():
+        norm(kernel.clone().requires_grad_())
+    torch.func.grad(norm)(kernel)
+    torch.func.jvp(norm, (kernel,), (kernel,))
+    with torch.autograd.forward_ad.dual_level():
+        norm(torch.autograd.forward_ad.make_dual(kernel, kernel))
+    assert seen == [False, True, False, True, True, True]
+    own = lc.LinearOperator((3, 3), lambda x: x, lambda x: x, dtype=kernel.dtype, xp=lc.Convolution(kernel, (2, 9)).xp)
+    assert may_be_differentiated(own)  # nobody can see what its functions use

@@ -110,6 +110,25 @@ def test_results_of_products_are_not_written_over() -> None:
     np.testing.assert_array_equal(v0, copy)
 
 
+def test_without_a_basis_the_recurrence_is_the_same(backend) -> None:
+    for name in backend.dtypes:
+        a = backend.asarray(gaussian(30, 20, is_complex=name.startswith("complex")).astype(name))
+        v0 = gaussian(1, 20, seed=1)[0]
+        v0 = backend.asarray((v0 / np.linalg.norm(v0)).astype(name))
+        runs = [
+            NormalLanczos(Dense(a), v0, capacity=3, reorthogonalize="none", keep=keep, near_unit=not keep)
+            for keep in (True, False)
+        ]
+        for run in runs:
+            run.expand(6)
+        for kept, bare in ((runs[0].alpha, runs[1].alpha), (runs[0].beta, runs[1].beta)):
+            np.testing.assert_allclose(
+                B.to_numpy(bare), B.to_numpy(kept), rtol=1e4 * B.eps(B.array_namespace(a), a.dtype)
+            )
+        with pytest.raises(ValueError, match="keep=True"):
+            runs[1].vector(runs[1].ritz().y)
+
+
 def test_batched_equals_looped() -> None:
     a, v0 = gaussian(20, 12, batch=(3,)), gaussian(3, 12, seed=2)
     run = NormalLanczos(Dense(a), v0)
