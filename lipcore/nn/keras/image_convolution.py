@@ -77,11 +77,10 @@ class FrequencyConv2D(ImageConvolution):
         Number of outputs.
     data_format : str, optional
         As for ``keras.layers.Conv2D``.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Conv2D``; the kernel holds real above imaginary parts, (2, half the frequencies, filters,
-        channels).
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Conv2D``, and what ``keras.layers.Layer`` takes; the kernel holds real above imaginary parts, (2,
+        half the frequencies, filters, channels).
 
     Raises
     ------
@@ -159,10 +158,10 @@ class ExponentialConv2D(ImageConvolution):
         Degree T of the polynomial.
     data_format : str, optional
         As for ``keras.layers.Conv2D``.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Conv2D``; the kernel has as many input as output channels, the larger of the two numbers.
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Conv2D``, and what ``keras.layers.Layer`` takes; the kernel has as many input as output channels,
+        the larger of the two numbers.
 
     Raises
     ------

@@ -65,10 +65,9 @@ class CayleyConv2D(_ByFrequency):
         Taps along each axis.
     data_format : str, optional
         As for ``keras.layers.Conv2D``.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Conv2D``; the kernel starts orthogonal.
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Conv2D``, and what ``keras.layers.Layer`` takes; the kernel starts orthogonal.
 
     Raises
     ------
@@ -87,10 +86,11 @@ class CayleyConv2D(_ByFrequency):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> x = np.ones((1, 6, 6, 2), dtype="float32")
-    >>> y = np.asarray(lk.CayleyConv2D(2, use_bias=False)(x))
+    >>> y = keras.ops.convert_to_numpy(lk.CayleyConv2D(2, use_bias=False)(x))
     >>> bool(abs(np.linalg.norm(y) / np.linalg.norm(x) - 1) < 1e-4)
     True
     """
@@ -119,10 +119,11 @@ class LOTConv2D(_ByFrequency):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> x = np.ones((1, 6, 6, 2), dtype="float32")
-    >>> y = np.asarray(lk.LOTConv2D(2, use_bias=False)(x))
+    >>> y = keras.ops.convert_to_numpy(lk.LOTConv2D(2, use_bias=False)(x))
     >>> bool(abs(np.linalg.norm(y) / np.linalg.norm(x) - 1) < 1e-4)
     True
     """
@@ -147,10 +148,9 @@ class SOCConv2D(Exported, ExponentialConv2D):
         than 1 (see `lipcore.parametrizations.soc_convolution`).
     data_format : str, optional
         As for ``keras.layers.Conv2D``.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Conv2D``; the kernel starts orthogonal.
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Conv2D``, and what ``keras.layers.Layer`` takes; the kernel starts orthogonal.
 
     Raises
     ------
@@ -164,10 +164,11 @@ class SOCConv2D(Exported, ExponentialConv2D):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> x = np.ones((1, 5, 5, 2), dtype="float32")
-    >>> y = np.asarray(lk.SOCConv2D(2, use_bias=False)(x))
+    >>> y = keras.ops.convert_to_numpy(lk.SOCConv2D(2, use_bias=False)(x))
     >>> bool(abs(np.linalg.norm(y) / np.linalg.norm(x) - 1) < 1e-4)
     True
     """

@@ -82,11 +82,12 @@ class PadConv2D(_Circular, keras.layers.Conv2D):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> layer = lk.PadConv2D(1, (1, 3), padding="circular", kernel_initializer="ones")
     >>> x = np.arange(4, dtype="float32").reshape(1, 1, 4, 1)
-    >>> np.asarray(layer(x))[0, 0, :, 0]
+    >>> keras.ops.convert_to_numpy(layer(x))[0, 0, :, 0]
     array([4., 3., 6., 5.], dtype=float32)
     """
 

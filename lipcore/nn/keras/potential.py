@@ -50,10 +50,9 @@ class ConvexPotential(Potential):
     ----------
     hidden : int, optional
         Rows of V; as many as there are features by default.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Dense``; the kernel starts orthogonal.
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Dense``, and what ``keras.layers.Layer`` takes; the kernel starts orthogonal.
 
     Raises
     ------
@@ -71,10 +70,11 @@ class ConvexPotential(Potential):
 
     Examples
     --------
+    >>> import keras
     >>> import numpy as np
     >>> import lipcore.nn.keras as lk
     >>> layer = lk.ConvexPotential(1, kernel_initializer="ones")
-    >>> np.asarray(layer(np.array([[1.0, 1.0], [-1.0, -1.0]], dtype="float32")))
+    >>> keras.ops.convert_to_numpy(layer(np.array([[1.0, 1.0], [-1.0, -1.0]], dtype="float32")))
     array([[-3., -3.],
            [-1., -1.]], dtype=float32)
     """
@@ -113,10 +113,9 @@ class ConvexPotentialConv2D(Potential):
         What is around an image: zeros, or its other side.
     data_format : str, optional
         As for ``keras.layers.Conv2D``.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Conv2D``; the kernel starts orthogonal.
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Conv2D``, and what ``keras.layers.Layer`` takes; the kernel starts orthogonal.
 
     Raises
     ------

@@ -25,10 +25,9 @@ class Sandwich(Weighted):
         Number of outputs.
     hidden : int, optional
         Rows of A and B; `units` by default.
-    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer
-        As for ``keras.layers.Dense``; the kernel, A above B, starts orthogonal.
     **kwargs
-        As for ``keras.layers.Layer``.
+        `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_regularizer` and `bias_regularizer` as for
+        ``keras.layers.Dense``, and what ``keras.layers.Layer`` takes; the kernel, A above B, starts orthogonal.
 
     Raises
     ------
