@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import _backend as B
@@ -58,7 +59,10 @@ def power_of_two(w: Array) -> Array:
     one = xp.ones_like(largest)
     # NaN and infinity stay what they are, so that they are seen later
     usable = xp.logical_and(largest > 0, xp.isfinite(largest))
-    return xp.where(usable, xp.pow(one + one, xp.floor(xp.log2(xp.where(usable, largest, one)))), one)
+    # the logarithm of the largest numbers rounds up
+    exponent = xp.floor(xp.log2(xp.where(usable, largest, one)))
+    most = float(math.frexp(xp.finfo(largest.dtype).max)[1] - 1)
+    return xp.where(usable, xp.pow(one + one, xp.minimum(exponent, one * most)), one)
 
 
 def _largest_part(w: Array) -> Array:

@@ -128,6 +128,17 @@ def test_extreme_scale(backend, factor):
     assert np.abs(q - np.sign(w)).max() < 1e-6
 
 
+@pytest.mark.parametrize("name", ["float32", "float64", "complex64"])
+def test_largest_numbers(backend, name):
+    if name not in backend.dtypes:
+        pytest.skip("out of the range of the backend")
+    signs = np.sign(np.random.default_rng(4).standard_normal((6, 4)))
+    w = (signs * np.finfo(name).max).astype(name)
+    for function in (lc.orthogonalize, lc.bjorck):
+        found = backend.to_numpy(function(backend.asarray(w)))
+        assert np.abs(found - polar_factor(signs)).max() < 1e-5
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(1, 24), st.integers(1, 24), st.floats(0.0, 5.0), st.floats(-290.0, 290.0), st.integers(0, 2**31),
