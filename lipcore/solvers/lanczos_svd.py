@@ -89,14 +89,18 @@ def lanczos_svd(
 
     Notes
     -----
-    Cost of a step: one product with A and one with A^H on b columns, and about 4 p (one side: 2 p) reads of basis rows,
-    p <= `ncv`. Memory: `ncv` vectors on each side (one side: on the shorter one). Host reads: one at the start (scale),
-    one a cycle, one at the end; none with `iterations`. At the end 2 k products for the two-sided residuals.
+    Cost of a step: one product with A and one with A^H on b columns. On both sides, and with `iterations`, also about
+    4 p (one side: 2 p) reads of basis rows, p <= `ncv`. A run on one side to a tolerance (except on JAX arrays) reads
+    the whole basis only in two of up to 16 steps: it measures how fast orthogonality is lost, tolerates half of `tol`,
+    and undoes and repeats the steps since the last check where more was lost. Memory: `ncv` vectors on each side (one
+    side: on the shorter one). Host reads: one at the start (scale), one a cycle, one at the end; none with
+    `iterations`. At the end 2 k products for the two-sided residuals.
 
     A set of several values is accepted only when the run, continued from a random direction orthogonal to it, has
-    settled (its next Ritz pair to 3 % of the largest value) without finding what belongs among them: a single vector
-    otherwise sees one copy of a repeated value. That costs some ten to thirty steps, and is evidence, not
-    proof. Ritz values are lower bounds of the singular values of the same index, up to rounding.
+    settled without finding what belongs among them: a single vector otherwise sees one copy of a repeated value.
+    Settled means that its next Ritz value has a residual below 3 % of the largest value, and below its distance to the
+    set or ``sqrt(tol) / 10``. That costs some ten to eighty steps, and is evidence, not proof. Ritz values are lower
+    bounds of the singular values of the same index, up to rounding.
 
     Sources: Golub and Kahan 1965; Baglama and Reichel 2005 (restart), 2006 (blocks); Simon and Zha 2000 (one side).
 

@@ -17,10 +17,10 @@ from .scaling import RowProducts
 from .stopping import Stopping
 
 # A set of values is believed complete when Lanczos from a random direction orthogonal to their vectors has brought its
-# own first Ritz pair to this residual, relative to the largest value, without finding anything that belongs into the
-# set.
-_PROBED = 0.03
-_PROBE_STEPS = 8  # between looks at that
+# own first Ritz pair to the first residual, relative to the largest value, without finding anything that belongs into
+# the set: below the last value of the set by more than its residual, or known to a residual of the second times the
+# root of the tolerance, since errors of values are of the order of squares of residuals.
+_PROBED, _KNOWN = 0.03, 0.1
 # Residuals by the recurrence must be this much smaller than asked for: each verification drops those of the pairs it
 # keeps.
 _MARGIN = 0.3
@@ -154,8 +154,6 @@ class Adaptive:
             steps = -(-(self.k + b + max(6, self.k // 2)) // b) - f.size // b
         else:
             steps = min(max(6, min(_LOOK, f.size // 3) // b), self._steps_left())
-        if (self.claimed & ~self.done).any():
-            steps = min(steps, max(2, _PROBE_STEPS // b))
         steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
         if f.size + steps * b < self.k:
             steps = min(f.room, -(-(self.k - f.size) // b))
@@ -203,14 +201,23 @@ class Adaptive:
         else:
             slack = self.rule.tol * self.f.products.unscale(self.scale)
             same = small & (np.abs(values[..., :k] - self.claim) <= slack).all(axis=-1)
-            probed = (residuals[..., k:] <= _PROBED).all(axis=-1) & (values.shape[-1] > k)
-            newly = self.claimed & same & probed
+            newly = self.claimed & same & self._probed(values, residuals)
             self.new_claims = small & ~(self.claimed & same)
             self.claimed = small & ~newly
             self.claim = values[..., :k]
         self.done |= newly
         self.stopped[newly] = self.steps
         return newly
+
+    def _probed(self, values: np.ndarray[Any, Any], residuals: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Members whose next Ritz pair is known well enough to tell that it does not belong to the first k."""
+        k = self.k
+        if values.shape[-1] <= k:
+            return np.zeros(self.batch, dtype=bool)
+        key = np.abs(values) if self.which in ("LM", "SM") else values
+        apart = np.abs(key[..., k - 1] - key[..., k]) / self.f.products.unscale(self.scale)[..., 0]
+        rest = residuals[..., k]
+        return np.asarray((rest <= _PROBED) & ((rest <= apart) | (rest <= _KNOWN * math.sqrt(self.rule.tol))))
 
     def _exhausted(self) -> bool:
         """Whether the basis is the whole space, so that nothing can have been missed."""

@@ -53,6 +53,15 @@ def test_loose_tolerances(name: str, dtype: str, tol: float) -> None:
     assert np.max(np.linalg.norm(wide.T @ result.U - result.Vh.T * result.S, axis=0)) <= 1.01 * tol * top
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_second_copy_close_to_the_next_value_is_found(seed: int) -> None:
+    # a single vector sees 1.0 and 0.9985 and what follows; the other 0.9985 is only 1e-3 above what takes its place
+    s = np.r_[1.0, 0.9985, 0.9985, 0.9975, 0.996 * np.linspace(1, 0.1, 396)]
+    result = lc.lanczos_svd(with_spectrum(s, 400, 400).astype(np.float32), 3, tol=1e-3, rng=seed)
+    assert result.converged
+    np.testing.assert_allclose(result.S, s[:3], rtol=1e-4)
+
+
 @pytest.mark.parametrize("k", [1, 2, 7, 19, 20])
 @pytest.mark.parametrize("block_size", [1, 3, 7])
 @pytest.mark.parametrize("sides", ["one", "both"])
