@@ -167,9 +167,8 @@ class SpectralConv2D(ConstrainedConvolution):
     Notes
     -----
     1-Lipschitz for images of every size. Convolutions of ``"aoc"`` and ``"bcop"`` are orthogonal on the infinite
-    lattice, and with ``"circular"`` on images as large as the kernel or larger (for the size of a stride's result see
-    `lipcore.parametrizations.aoc`); with the zeros of ``"same"`` around the image they are parts of that, and lose what
-    leaves it. Keras has no circular layers: one is exported to `PadConv2D`.
+    lattice, and with ``"circular"`` on every image that the strides divide; with the zeros of ``"same"`` around the
+    image they are parts of that, and lose what leaves it. Keras has no circular layers: one is exported to `PadConv2D`.
 
     Examples
     --------
