@@ -59,9 +59,9 @@ def power_of_two(w: Array) -> Array:
     one = xp.ones_like(largest)
     # NaN and infinity stay what they are, so that they are seen later
     usable = xp.logical_and(largest > 0, xp.isfinite(largest))
-    # the logarithm of the largest numbers rounds up
+    # the logarithm of the largest numbers rounds up; and XLA divides by the inverse, which must not be subnormal
     exponent = xp.floor(xp.log2(xp.where(usable, largest, one)))
-    most = float(math.frexp(xp.finfo(largest.dtype).max)[1] - 1)
+    most = float(math.frexp(xp.finfo(largest.dtype).max)[1] - 2)
     return xp.where(usable, xp.pow(one + one, xp.minimum(exponent, one * most)), one)
 
 
