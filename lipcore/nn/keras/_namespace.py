@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from ._tensor import Tensor, unwrap
@@ -120,6 +121,11 @@ def eye(rows: int, columns: int | None = None, *, dtype: str, device: object = N
 def zeros(shape: Sequence[int], *, dtype: str, device: object = None) -> Tensor:
     """Zeros."""
     return Tensor(ops.zeros(shape, dtype=dtype))
+
+
+def finfo(dtype: str) -> np.finfo[Any]:
+    """Limits of a dtype, a complex one's those of its parts."""
+    return np.finfo(dtype)
 
 
 def empty(shape: Sequence[int], *, dtype: str = "float32", device: object = None) -> Tensor:
