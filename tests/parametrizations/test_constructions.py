@@ -5,6 +5,7 @@ import pytest
 from parametrizations.construction_conformance import CASES, RTOL, gradient_by_jax, gradient_by_torch, parameters
 
 from lipcore import _backend as B
+from lipcore import parametrizations as P
 
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 # jax compiles every shape anew: one dense and one strided case of each construction
@@ -141,3 +142,13 @@ def test_bad_input(few):
         few(w.reshape(-1))
     with pytest.raises(TypeError, match="weight"):
         few([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.backends("torch")
+@pytest.mark.parametrize("dilation", [1, 3])
+def test_gradient_of_spectral_at_an_angle_of_no_symmetry(backend, dilation):
+    """A kernel whose symbol is largest at about 1.2: at 0 and pi, where random ones are, a wrong angle is not seen."""
+    torch = pytest.importorskip("torch")
+    w = np.cos(1.2 * np.arange(5)) * np.array([[[1.0]], [[0.5]]]) + 0.1 * np.random.default_rng(0).standard_normal(5)
+    function = lambda w: P.spectral(w, dilation=dilation, rtol=1e-9)  # noqa: E731
+    assert torch.autograd.gradcheck(function, (torch.from_numpy(w).requires_grad_(),), atol=1e-5)
