@@ -221,12 +221,17 @@ def working_copy(stack: Array, e: Array, precision: str) -> Array:
 
 
 def negative_gram(a: Array, code: str) -> Array:
-    """Upper triangle, column-major, of minus the Gram matrix of the smaller side, or of its conjugate."""
+    """Upper triangle, column-major, of minus the Gram matrix of the smaller side, or of its conjugate.
+
+    What lies below the diagonal is whatever was in memory.
+    """
     rank_k = getattr(scipy.linalg.blas, code + ("herk" if code in "cz" else "syrk"))
     m, n = a.shape
     # BLAS wants columns; a row-major array is a column-major transpose, so neither is copied.
     columns, wanted = (a.T, m < n) if row_major(a) else (a, m >= n)
-    return rank_k(-1.0, columns, trans=(2 if code in "cz" else 1) if wanted else 0, lower=0)
+    out = np.empty((min(m, n),) * 2, dtype=columns.dtype, order="F")
+    trans = (2 if code in "cz" else 1) if wanted else 0
+    return rank_k(-1.0, columns, beta=0.0, c=out, trans=trans, lower=0, overwrite_c=1)
 
 
 def row_major(a: Array) -> bool:

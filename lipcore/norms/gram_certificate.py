@@ -27,7 +27,9 @@ __all__ = ["GramCertificate"]
 
 
 class GramCertificate:
-    """The Gram matrix of one matrix, formed once, and thresholds certified with it for one factorisation each.
+    """The Gram matrix of one matrix, and thresholds certified with it for one factorisation each.
+
+    The first factorisation overwrites it; if there is another, it is formed once more, and kept.
 
     Parameters
     ----------
@@ -76,11 +78,28 @@ class GramCertificate:
         self._code = CODES["float64", self.is_complex]
         self.scaling_loss = 2 * scaling_loss(a.shape) if self.exponent > 0 else 0.0
         self.scaled = working_copy(a[None], np.asarray([self.exponent]), "float64")[0]
-        self.negative = negative_gram(self.scaled, self._code) if a.size else np.zeros((0, 0))
+        self._negative: Array = None
+        self._attempts = 0
         self.diagonal = -self.negative.diagonal().real
         self._trace = float(np.sum(self.diagonal))
         self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if np.any(largest) else 0.0
         self.factor: Array = None
+
+    @property
+    def negative(self) -> Array:
+        """Minus the Gram matrix: its upper triangle. Formed when it is needed."""
+        if self._negative is None:
+            self._negative = negative_gram(self.scaled, self._code) if self.size else np.zeros((0, 0))
+        return self._negative
+
+    def _expendable(self) -> Array:
+        """`negative`, to be overwritten: itself at first, since one attempt is usually enough, and then copies."""
+        self._attempts += 1
+        found = self.negative
+        if self._attempts == 1:
+            self._negative = None
+            return found
+        return found.copy(order="F")
 
     def matvec(self, x: Array) -> Array:
         """Product of the scaled Gram matrix (or its conjugate) with a vector, by BLAS ?symv / ?hemv."""
@@ -110,7 +129,7 @@ class GramCertificate:
         t = float(self._budget.shift(theta, self._trace))
         if not t > 0:
             return False
-        attempt = self.negative.copy(order="F")
+        attempt = self._expendable()
         if factors(attempt, t, self.diagonal, self._code):
             self.factor = attempt
             return True

@@ -36,7 +36,7 @@ def test_one_thread_everywhere_and_back(two_threads):
 
 @pytest.mark.skipif(len(POOLS) < 2, reason="NumPy and SciPy share one BLAS, or have another")
 def test_only_scipy_has_threads_and_back(two_threads):
-    with pytest.raises(ZeroDivisionError), B.scipy_blas_threads():
+    with pytest.raises(ZeroDivisionError), B.scipy_blas_threads():  # noqa: PT012
         assert counts() == [1, 2]
         with B.scipy_blas_threads():
             assert counts() == [1, 2]

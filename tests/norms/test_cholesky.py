@@ -12,6 +12,7 @@ import pytest
 from _backends import Backend
 from norms.referee import main, norm_is_at_most, rational, run
 
+from lipcore.norms import cholesky
 from lipcore.norms.cholesky import less_conversion, norm_at_most
 from lipcore.norms.cholesky_device import norm_at_most_on_device
 from lipcore.norms.error_budget import ErrorBudget
@@ -296,3 +297,23 @@ def test_no_warning_escapes() -> None:
             a = np.diag([1.0, 1e-200, 0.5]) * scale
             for precision in ("float64", "float32"):
                 norm_at_most(a, scale, precision=precision)
+
+
+@pytest.mark.parametrize("n", [1, 3, 65, 400])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_gram_matrices_do_not_see_what_was_in_memory(monkeypatch, n, dtype):
+    a = np.random.default_rng(0).standard_normal((n + 2, n)).astype(dtype)
+    code = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}[dtype]
+    clean = np.triu(cholesky.negative_gram(a, code))
+    monkeypatch.setattr(np, "empty", lambda shape, **options: np.full(shape, np.nan, **options))
+    assert np.array_equal(np.triu(cholesky.negative_gram(a, code)), clean)
+
+
+def test_thresholds_after_the_first_see_the_same_gram_matrix():
+    a = np.random.default_rng(1).standard_normal((50, 40))
+    gram = GramCertificate(a)
+    before, norm = gram.negative.copy(), np.linalg.norm(a, 2)
+    assert [gram.norm_at_most(norm * f) for f in (0.99, 1.01, 0.99, 1.01)] == [False, True, False, True]
+    assert np.array_equal(np.triu(gram.negative), np.triu(before))
+    factor = np.triu(gram.factor)
+    np.testing.assert_allclose(factor.T @ factor, (1.01 * norm) ** 2 * np.eye(40) - a.T @ a, atol=1e-10)
