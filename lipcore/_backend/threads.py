@@ -8,7 +8,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .._typing import Namespace
@@ -29,7 +29,7 @@ def one_blas_thread() -> Iterator[None]:
     five times slower with threads than without. OpenBLAS has one setting for the whole process, so meanwhile others
     run in one thread too; it is restored when the last context is left. Nothing happens with another BLAS.
     """
-    with _one_thread(_every, _pools()):
+    with _one_thread(_pools()):
         yield
 
 
@@ -41,26 +41,21 @@ def scipy_blas_threads() -> Iterator[None]:
     for work on the cores of SciPy's, and a Cholesky factorisation of order 2000 took twice as long.
     """
     pools = _pools()
-    with _one_thread(_numpys, pools[:1] if len(pools) > 1 else []):
+    with _one_thread(pools[:1] if len(pools) > 1 else []):
         yield
 
 
 @contextlib.contextmanager
-def _one_thread(state: _State, pools: list[tuple[Callable[[int], Any], Callable[[], int]]]) -> Iterator[None]:
+def _one_thread(pools: list[_Pool]) -> Iterator[None]:
     with _lock:
-        state.depth += 1
-        if state.depth == 1:
-            state.before = [(put, get()) for put, get in pools]
-            for put, _ in state.before:
-                put(1)
+        for pool in pools:
+            pool.enter()
     try:
         yield
     finally:
         with _lock:
-            state.depth -= 1
-            if state.depth == 0:
-                for put, count in state.before:
-                    put(count)
+            for pool in pools:
+                pool.leave()
 
 
 def beside(xp: Namespace) -> contextlib.AbstractContextManager[None]:
@@ -78,7 +73,7 @@ def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) ->
     To be used inside that context, for functions that spend their time in NumPy or in `lapack` calls, which both
     release the interpreter's lock.
     """
-    count = min(max((threads for _, threads in _every.before), default=1), len(items))
+    count = min(max((pool.before for pool in _pools() if pool.depth), default=1), len(items))
     if count <= 1:
         return [function(item) for item in items]
     with ThreadPoolExecutor(count) as pool:
@@ -103,19 +98,34 @@ def lapack(name: str, arguments: int) -> Callable[..., None]:
 
 
 @dataclass
-class _State:
-    """How many contexts of a kind are open, and the numbers of threads before the first."""
+class _Pool:
+    """The threads of one OpenBLAS: how many contexts hold it to one, and how many threads it had before the first."""
 
+    put: Callable[[int], Any]
+    get: Callable[[], int]
     depth: int = 0
-    before: list[tuple[Callable[[int], Any], int]] = field(default_factory=list)
+    before: int = 1
+
+    def enter(self) -> None:
+        """One thread from here on."""
+        self.depth += 1
+        if self.depth == 1:
+            self.before = self.get()
+            self.put(1)
+
+    def leave(self) -> None:
+        """As before, once nobody holds it any more."""
+        self.depth -= 1
+        if self.depth == 0:
+            self.put(self.before)
 
 
-_every, _numpys, _lock = _State(), _State(), threading.RLock()
+_lock = threading.RLock()
 
 
 @functools.cache
-def _pools() -> list[tuple[Callable[[int], Any], Callable[[], int]]]:
-    """Setter and getter of the number of threads of each OpenBLAS that NumPy (first) and SciPy are linked with."""
+def _pools() -> list[_Pool]:
+    """The pool of each OpenBLAS that NumPy (first) and SciPy are linked with."""
     import numpy.linalg._umath_linalg as of_numpy
     import scipy.linalg._fblas as of_scipy
 
@@ -130,6 +140,6 @@ def _pools() -> list[tuple[Callable[[int], Any], Callable[[], int]]]:
             get = getattr(library, name.format("get_num_threads"), None)
             if put is not None and get is not None:
                 put.argtypes, put.restype, get.restype = [ctypes.c_int], None, ctypes.c_int
-                pools[ctypes.cast(put, ctypes.c_void_p).value] = (put, get)
+                pools[ctypes.cast(put, ctypes.c_void_p).value] = _Pool(put, get)
                 break
     return list(pools.values())

@@ -11,17 +11,17 @@ POOLS = threads._pools()
 
 
 def counts() -> list[int]:
-    return [get() for _, get in POOLS]
+    return [pool.get() for pool in POOLS]
 
 
 @pytest.fixture
 def two_threads():
     before = counts()
-    for put, _ in POOLS:
-        put(2)
+    for pool in POOLS:
+        pool.put(2)
     yield
-    for (put, _), count in zip(POOLS, before, strict=True):
-        put(count)
+    for pool, count in zip(POOLS, before, strict=True):
+        pool.put(count)
 
 
 @pytest.mark.skipif(not POOLS, reason="another BLAS")
@@ -41,4 +41,16 @@ def test_only_scipy_has_threads_and_back(two_threads):
         with B.scipy_blas_threads():
             assert counts() == [1, 2]
         raise ZeroDivisionError
+    assert counts() == [2, 2]
+
+
+@pytest.mark.skipif(len(POOLS) < 2, reason="NumPy and SciPy share one BLAS, or have another")
+def test_contexts_of_two_threads_may_overlap(two_threads):
+    """The one that opens inside of the other may be left after it."""
+    outer, inner = B.scipy_blas_threads(), B.one_blas_thread()
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    assert counts() == [1, 1]
+    inner.__exit__(None, None, None)
     assert counts() == [2, 2]

@@ -55,6 +55,10 @@ class Weighted(keras.layers.Layer):
                 name="bias", shape=(outputs,), initializer=self.bias_initializer, regularizer=self.bias_regularizer
             )
 
+    def used_kernel(self) -> Any:
+        """The kernel in the layout of Keras, as `call` uses it."""
+        return ops.convert_to_tensor(self.kernel)
+
     def _start(self, shape: Sequence[int], dtype: Any = None) -> Any:
         """The kernel to start from, drawn in at least single precision: half precision has no factorisations."""
         wide = "float64" if dtype == "float64" else "float32"
@@ -93,6 +97,10 @@ class Exported(Weighted):
         if self.bias is not None:
             values.append(self.bias.value)
         return [ops.convert_to_numpy(value) for value in values]
+
+    def used_kernel(self) -> Any:
+        """The constrained kernel."""
+        return self.constrained_kernel()
 
     def constrained_kernel(self) -> Any:
         """The kernel as it is used."""

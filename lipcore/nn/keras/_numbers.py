@@ -18,3 +18,11 @@ def per_axis(name: str, value: Any, rank: int) -> tuple[int, ...]:
     if len(found) != rank or not all(isinstance(n, int) and n > 0 for n in found):
         raise ValueError(f"`{name}` must be a positive integer or {rank} of them, got {value!r}")
     return found
+
+
+def odd_per_axis(name: str, value: Any, rank: int) -> tuple[int, ...]:
+    """An odd one for each axis."""
+    found = per_axis(name, value, rank)
+    if any(n % 2 == 0 for n in found):
+        raise ValueError(f"`{name}` must be odd, got {value!r}")
+    return found

@@ -22,6 +22,13 @@ def spatial_axes(rank: int, data_format: str) -> range:
     return range(1, rank + 1) if data_format == "channels_last" else range(2, rank + 2)
 
 
+def border(padding: str) -> str:
+    """What is around an image that keeps its size."""
+    if padding not in ("same", "circular"):
+        raise ValueError(f"`padding` must be one of same, circular, got {padding!r}")
+    return padding
+
+
 def check_wrapped(layer: Any, shape: Sequence[Any]) -> None:
     """Raise unless the strides of a circular convolution divide the images of a batch, and its kernel fits in.
 

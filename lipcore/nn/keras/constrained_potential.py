@@ -12,15 +12,7 @@ from ._layer import Exported, in_keras, registered
 from .potential import ConvexPotential, ConvexPotentialConv2D, Potential
 
 
-class _Constrained(Exported, Potential):
-    """A potential whose kernel is made anew in each call."""
-
-    def used_kernel(self) -> Any:
-        """The constrained kernel."""
-        return self.constrained_kernel()
-
-
-class _CPL(_Constrained):
+class _CPL(Exported, Potential):
     """Kernel over a bound of its norm."""
 
     def constrained_kernel(self) -> Any:
@@ -28,7 +20,7 @@ class _CPL(_Constrained):
         return in_keras(constrained(self._free(), "spectral", {}, {}))
 
 
-class _SLL(_Constrained):
+class _SLL(Exported, Potential):
     """Kernel with a factor for each hidden channel, and learned scales."""
 
     def _make(self, shape: Any, outputs: int) -> None:

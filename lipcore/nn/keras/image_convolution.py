@@ -12,8 +12,8 @@ from keras import ops
 from ... import layers as L
 from ._image_layers import ExponentialConvolution, FrequencyConvolution
 from ._layer import Weighted, registered
-from ._numbers import per_axis, positive
-from ._wrapping import wrapped
+from ._numbers import odd_per_axis, positive
+from ._wrapping import border, wrapped
 from .convolution import Size, image_format
 from .images import channels_first
 
@@ -115,10 +115,6 @@ class FrequencyConv2D(ImageConvolution):
     def _kernel_shape(self, channels: int) -> tuple[int, ...]:
         return (2, self.size[0], self.size[1] // 2 + 1, self.filters, channels)
 
-    def used_kernel(self) -> Any:
-        """Real above imaginary parts of the matrices."""
-        return ops.convert_to_tensor(self.kernel)
-
     def _convolved(self, x: Any) -> Any:
         """Fourier transform, products, and back."""
         kernel = ops.cast(self.used_kernel(), x.dtype)
@@ -196,12 +192,8 @@ class ExponentialConv2D(ImageConvolution):
         **kwargs: Any,
     ) -> None:
         super().__init__(filters, data_format, **kwargs)
-        self.kernel_size = per_axis("kernel_size", kernel_size, 2)
-        if any(k % 2 == 0 for k in self.kernel_size):
-            raise ValueError(f"`kernel_size` must be odd, got {kernel_size!r}")
-        if padding not in ("same", "circular"):
-            raise ValueError(f"`padding` must be one of same, circular, got {padding!r}")
-        self.padding, self.terms = padding, positive("terms", terms)
+        self.kernel_size = odd_per_axis("kernel_size", kernel_size, 2)
+        self.padding, self.terms = border(padding), positive("terms", terms)
 
     def build(self, input_shape: Any) -> None:
         """Make the variables."""
@@ -211,10 +203,6 @@ class ExponentialConv2D(ImageConvolution):
 
     def _kernel_channels(self) -> tuple[int, int]:
         return (max(self.channels, self.filters),) * 2
-
-    def used_kernel(self) -> Any:
-        """The generator in the layout of Keras."""
-        return ops.convert_to_tensor(self.kernel)
 
     def _convolved(self, x: Any) -> Any:
         kernel, circular = ops.cast(self.used_kernel(), x.dtype), self.padding == "circular"

@@ -38,10 +38,6 @@ class _ByFrequency(Exported, FrequencyConv2D):
         parts = (lower(part(found.symbols)) for part in (xp.real, xp.imag))
         return ops.cast(ops.stack(list(parts)), free.dtype)
 
-    def used_kernel(self) -> Any:
-        """The constrained matrices."""
-        return self.constrained_kernel()
-
     def get_config(self) -> dict[str, Any]:
         """Options, as far as they can be saved."""
         return {**super().get_config(), "kernel_size": self.kernel_size}
@@ -187,7 +183,3 @@ class SOCConv2D(Exported, ExponentialConv2D):
             parametrizations.soc_convolution, square, input_shape=(most, *self.kernel_size), terms=self.terms
         )
         return in_keras(ops.cast(lower(found.generator.kernel), free.dtype))
-
-    def used_kernel(self) -> Any:
-        """The constrained generator."""
-        return self.constrained_kernel()

@@ -10,8 +10,8 @@ from keras import ops
 
 from ... import layers as L
 from ._layer import Weighted, registered
-from ._numbers import per_axis, positive
-from ._wrapping import check_wrapped, wrapped
+from ._numbers import odd_per_axis, positive
+from ._wrapping import border, check_wrapped, wrapped
 from .convolution import Size, image_format
 from .images import channels_first
 
@@ -22,10 +22,6 @@ class Potential(Weighted):
     def __init__(self, hidden: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.hidden = None if hidden is None else positive("hidden", hidden)
-
-    def used_kernel(self) -> Any:
-        """The kernel V in the layout of Keras."""
-        return ops.convert_to_tensor(self.kernel)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Shape of the input."""
@@ -150,12 +146,8 @@ class ConvexPotentialConv2D(Potential):
         **kwargs: Any,
     ) -> None:
         super().__init__(hidden, **kwargs)
-        self.kernel_size = per_axis("kernel_size", kernel_size, 2)
-        if any(k % 2 == 0 for k in self.kernel_size):
-            raise ValueError(f"`kernel_size` must be odd, got {kernel_size!r}")
-        if padding not in ("same", "circular"):
-            raise ValueError(f"`padding` must be one of same, circular, got {padding!r}")
-        self.padding, self.data_format = padding, image_format(data_format)
+        self.kernel_size = odd_per_axis("kernel_size", kernel_size, 2)
+        self.padding, self.data_format = border(padding), image_format(data_format)
 
     def build(self, input_shape: Any) -> None:
         """Make the variables."""

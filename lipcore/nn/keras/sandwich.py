@@ -63,10 +63,6 @@ class Sandwich(Weighted):
         self.log_scale = self.add_weight(name="log_scale", shape=(self.hidden,), initializer="zeros", autocast=False)
         self.built = True
 
-    def used_kernel(self) -> Any:
-        """The kernel, transposes of A above B."""
-        return ops.convert_to_tensor(self.kernel)
-
     def call(self, inputs: Any) -> Any:
         """The sandwich."""
         kernel = self.used_kernel()
@@ -123,10 +119,6 @@ class SandwichDense(Exported, Sandwich):
     def constrained_kernel(self) -> Any:
         """The kernel as it is used, in the layout of Keras and the dtype of the variable."""
         return in_keras(constrained(self._free(), "cayley", {}, {}))
-
-    def used_kernel(self) -> Any:
-        """The constrained kernel."""
-        return self.constrained_kernel()
 
     def plain_weights(self) -> list[Any]:
         """Values of the weights of the exported layer."""
