@@ -21,8 +21,9 @@ __all__ = ["dense_bounds", "norm_lower_bound"]
 
 # Up to this order LAPACK's eigensolver for one eigenvalue beats Lanczos steps made in Python.
 _DIRECT = 192
-# Fractions of the width asked for: what the upper bound takes, and what the lower bound may lack.
-_SHARE, _LACKING = 0.6, 0.3
+# Fractions of the width asked for: what the upper bound takes at least, and with the error terms at most, and what the
+# lower bound may lack.
+_SHARE, _ROOM, _LACKING = 0.6, 0.95, 0.5
 _ATTEMPTS = 60
 
 
@@ -103,7 +104,7 @@ def _certified(gram: GramCertificate, rtol: float) -> tuple[float, float, int, i
     vector, steps = _direct_vector(gram) if gram.size <= _DIRECT else leading_vector(gram, _LACKING * rtol)
     lower = _attained(gram, vector)
     upper = gram.frobenius
-    growth = _SHARE * rtol
+    growth = max(_SHARE * rtol, _ROOM * rtol - (gram.smallest_threshold(lower) / lower - 1.0)) if lower > 0 else rtol
     for attempt in range(_ATTEMPTS):
         theta = gram.smallest_threshold(lower) * (1.0 + growth)
         if theta >= upper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ from .cholesky import (
 )
 
 __all__ = ["GramCertificate"]
+
+# Of the largest diagonal entry: entries are below 2^100 then, the largest one is above 2^-100, and none is NaN.
+_SMALLEST, _LARGEST = 2.0**-140, 2.0**198
+# Of the trace, for a copy in single precision in which nothing overflows, and nothing of weight underflows.
+_SINGLE_RANGE = 2.0**60
+_PANEL = 256
 
 
 class GramCertificate:
@@ -69,21 +76,32 @@ class GramCertificate:
     def __init__(self, a: np.ndarray[Any, Any]) -> None:
         if getattr(a, "ndim", 0) != 2 or a.dtype.kind not in "fc":
             raise ValueError(f"`a` must be a floating NumPy matrix, got {type(a).__name__}")
-        largest = s.largest(a[None]) if a.size else np.zeros(1)
-        check_finite(largest)
-        self.exponent = int(scale_exponents(largest, "float64")[0])
         self.size = min(a.shape)
         self._budget = budget_of(a, "float64")
         self.is_complex = self._budget.is_complex
         self._code = CODES["float64", self.is_complex]
-        self.scaling_loss = 2 * scaling_loss(a.shape) if self.exponent > 0 else 0.0
+        self._attempts = 0
+        self.exponent, self.scaling_loss = 0, 0.0
+        self._form(a)
+        if self.size and not _SMALLEST <= np.max(self.diagonal) <= _LARGEST:
+            self._form_scaled(a)
+        self._trace = float(np.sum(self.diagonal))
+        self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if np.any(self.diagonal) else 0.0
+        self.factor: Array = None
+
+    def _form(self, a: np.ndarray[Any, Any]) -> None:
         self.scaled = working_copy(a[None], np.asarray([self.exponent]), "float64")[0]
         self._negative: Array = None
-        self._attempts = 0
         self.diagonal = -self.negative.diagonal().real
-        self._trace = float(np.sum(self.diagonal))
-        self.frobenius = r.sqrt_up(self._budget.squared_frobenius(self._trace)) if np.any(largest) else 0.0
-        self.factor: Array = None
+
+    def _form_scaled(self, a: np.ndarray[Any, Any]) -> None:
+        """The same for entries that are very large or small, all zero, or not finite, as their squares' sums told."""
+        largest = s.largest(a[None])
+        check_finite(largest)
+        self.exponent = int(scale_exponents(largest, "float64")[0])
+        self.scaling_loss = 2 * scaling_loss(a.shape) if self.exponent > 0 else 0.0
+        if self.exponent:
+            self._form(a)
 
     @property
     def negative(self) -> Array:
@@ -105,6 +123,18 @@ class GramCertificate:
         """Product of the scaled Gram matrix (or its conjugate) with a vector, by BLAS ?symv / ?hemv."""
         product = getattr(scipy.linalg.blas, self._code + ("hemv" if self._code == "z" else "symv"))
         return product(-1.0, self.negative, x, lower=0)
+
+    def single_product(self) -> Callable[[Array], Array] | None:
+        """`matvec` with a copy of the Gram matrix in single precision; None where its entries do not fit there."""
+        if not 1 / _SINGLE_RANGE < self._trace < _SINGLE_RANGE:
+            return None
+        code = "c" if self.is_complex else "s"
+        product = getattr(scipy.linalg.blas, code + ("hemv" if self.is_complex else "symv"))
+        copy = np.empty((self.size, self.size), dtype="c8" if self.is_complex else "f4", order="F")
+        for start in range(0, self.size, _PANEL):
+            panel = slice(0, start + _PANEL), slice(start, start + _PANEL)
+            copy[panel] = self.negative[panel]
+        return lambda x: product(-1.0, copy, x, lower=0)
 
     def side(self, x: Array) -> tuple[Array, Array]:
         """Matrix and vector of which the Gram matrix's Rayleigh quotient at `x` is ``||B x||^2 / ||x||^2``."""

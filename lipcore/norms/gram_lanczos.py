@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ __all__ = ["inverse_iteration", "leading_vector"]
 _CYCLE = 8
 _MOST = 320
 _INVERSE_STEPS = 12
+# Norms attained by vectors of single precision lack about 1e-7 at worst; wanted within this, they are good enough.
+_SINGLE = 2e-7
+# A step this small, relative to the norm, has nothing new in it.
+_EXHAUSTED = {np.dtype("f4"): 2e-7, np.dtype("f8"): 1e-14}
 
 Vector = np.ndarray[Any, Any]
 
@@ -21,7 +26,7 @@ Vector = np.ndarray[Any, Any]
 def leading_vector(gram: GramCertificate, rtol: float, most: int = _MOST) -> tuple[Vector, int]:
     """Approximate leading eigenvector by Lanczos from a fixed start.
 
-    Nothing is reorthogonalised: orthogonality goes where a Ritz pair has converged (Paige 1980), and this one is the
+    In single precision where that is enough for `rtol`: a step costs as much as reading the Gram matrix. Nothing is reorthogonalised: orthogonality goes where a Ritz pair has converged (Paige 1980), and this one is the
     first that does; and what the vector is worth is measured with the matrix afterwards.
 
     Parameters
@@ -39,9 +44,10 @@ def leading_vector(gram: GramCertificate, rtol: float, most: int = _MOST) -> tup
         Products with the Gram matrix.
     """
     n = gram.size
-    dtype = np.dtype(np.complex128 if gram.is_complex else np.float64)
-    start = np.random.default_rng(1961).standard_normal(n).astype(dtype)
-    return _lanczos(gram.matvec, start, rtol, min(most, n))
+    product = gram.single_product() if rtol >= _SINGLE else None
+    code = ("f4", "c8") if product else ("f8", "c16")
+    start = np.random.default_rng(1961).standard_normal(n).astype(code[gram.is_complex])
+    return _lanczos(product or gram.matvec, start, rtol, min(most, n))
 
 
 def _lanczos(product: Any, start: Vector, rtol: float, most: int) -> tuple[Vector, int]:
@@ -49,26 +55,46 @@ def _lanczos(product: Any, start: Vector, rtol: float, most: int) -> tuple[Vecto
     basis = np.empty((min(most, 64), n), dtype=start.dtype)
     alpha, beta = np.zeros(most), np.zeros(most)
     basis[0] = start / np.linalg.norm(start)
-    look = _CYCLE
+    tiny = _EXHAUSTED[basis.real.dtype]
+    schedule = _Schedule()
     for j in range(most):
         w = product(basis[j])
         if j:
-            w -= beta[j - 1] * basis[j - 1]
+            w -= basis.dtype.type(beta[j - 1]) * basis[j - 1]
         alpha[j] = np.vdot(basis[j], w).real
-        w -= alpha[j] * basis[j]
+        w -= basis.dtype.type(alpha[j]) * basis[j]
         beta[j] = np.linalg.norm(w)
-        exhausted = j + 1 == most or beta[j] <= 1e-14 * np.max(alpha[: j + 1])
-        if exhausted or j + 1 == look:
-            look += max(_CYCLE, look // 8)
+        exhausted = j + 1 == most or beta[j] <= tiny * np.max(alpha[: j + 1])
+        if exhausted or j + 1 == schedule.look:
             values, vectors = scipy.linalg.eigh_tridiagonal(
                 alpha[: j + 1], beta[:j], select="i", select_range=(max(j - 4, 0), j)
             )
-            if exhausted or _error(values, beta[j] * np.abs(vectors[-1])) <= 2 * rtol * values[-1]:
-                return basis[: j + 1].T @ vectors[:, -1], j + 1
+            excess = _error(values, beta[j] * np.abs(vectors[-1])) / (2 * rtol * values[-1])
+            if exhausted or excess <= 1:
+                return basis[: j + 1].T @ vectors[:, -1].astype(basis.dtype), j + 1
+            schedule.missed_by(excess)
         if j + 1 == basis.shape[0]:
             basis = np.concatenate([basis, np.empty_like(basis)])[:most]
-        basis[j + 1] = w / beta[j]
+        basis[j + 1] = w / basis.dtype.type(beta[j])
     raise AssertionError("the last step returns")
+
+
+class _Schedule:
+    """When to look at the error again: where it will be small enough if it goes on falling as it did."""
+
+    def __init__(self) -> None:
+        self.look = _CYCLE
+        self._last = (0, math.inf)
+
+    def missed_by(self, excess: float) -> None:
+        """At step `look` the error was so many times larger than wanted."""
+        step, before = self._last
+        self._last, longest = (self.look, excess), max(_CYCLE, self.look // 8)
+        if before <= excess or before == math.inf:
+            self.look += longest
+            return
+        falling = math.log(before / excess) / (self.look - step)
+        self.look += min(max(math.ceil(math.log(excess) / falling), 1), longest)
 
 
 def _error(values: Vector, residuals: Vector) -> float:
