@@ -26,6 +26,8 @@ _adjoint = adjoint  # `triangular_solve` has a flag of that name
 
 def transpose(x: Array) -> Array:
     """Swap of the last two axes."""
+    if isinstance(x, np.ndarray):
+        return x.mT
     return array_namespace(x).matrix_transpose(x)
 
 

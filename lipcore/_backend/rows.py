@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Array, Namespace
-from .host import from_numpy, is_traced
+from .host import cast, from_numpy, is_traced
 from .namespace import array_namespace, device_of, dtype_name, is_complex, is_numpy, is_sharded, is_torch, numpy_dtype
 from .overwrite import overwritable
 
@@ -64,6 +64,23 @@ def sum_squares(W: Array) -> Array:
     return _sum_pieces(lambda x: xp.sum(x * x, axis=-1), W, _PIECE, xp)
 
 
+def is_plain_row(W: Array) -> bool:
+    """Whether `W` is one row, (1, n), whose numbers are read without a transfer: NumPy's, or torch's on the host."""
+    if W.ndim != 2 or W.shape[0] != 1:
+        return False
+    if isinstance(W, np.ndarray):
+        return True
+    return is_torch(array_namespace(W)) and device_of(W).type == "cpu" and overwritable(W)
+
+
+def squares_of_plain_row(W: Array) -> float:
+    """`sum_squares` of a plain row, as a number."""
+    if isinstance(W, np.ndarray) and W.shape[-1] <= _PIECE and W.dtype.kind == "f":
+        row = W[0]
+        return float(np.dot(row, row))
+    return float(sum_squares(W)[0, 0])
+
+
 def _sum_pieces(squares: Callable[[Array], Array], W: Array, piece: int, xp: Namespace) -> Array:
     """`squares` of the pieces of the last axis, added up."""
     whole = W.shape[-1] // piece * piece
@@ -90,21 +107,28 @@ def subtract_combination(W: Array, C: Array, V: Array, *, owned: bool) -> Array:
     return xp.subtract(W, combined, out=W) if owned else W - combined
 
 
-def three_term(W: Array, alpha: Array, v: Array, beta: Array, before: Array | None, out: Array | None) -> Array:
-    """``W - alpha v - beta before`` for single rows (..., 1, n) and factors (..., 1, 1).
+def three_term(W: Array, alpha: Any, v: Array, beta: Any, before: Array | None, out: Array | None) -> Array:
+    """``W - alpha v - beta before`` for single rows (..., 1, n) and factors (..., 1, 1), or numbers for plain rows.
 
     The answer goes to `out` where that is given, which may be the memory of `before` but of no other argument.
     """
     xp = array_namespace(W, v)
+    if not isinstance(alpha, float):
+        alpha, beta = cast(alpha, W.dtype), cast(beta, W.dtype)
     if out is None:
         W = W - alpha * v
         return W if before is None else W - beta * before
     if is_torch(xp):
         import torch
 
-        if before is not None:
-            W = torch.addcmul(W, before, beta, value=-1, out=out)
-        return torch.addcmul(W, v, alpha, value=-1, out=out)
+        for row, factor in ((before, beta), (v, alpha)):
+            if row is None:
+                continue
+            if isinstance(factor, float):
+                W = torch.sub(W, row, alpha=factor, out=out)
+            else:
+                W = torch.addcmul(W, row, factor, value=-1, out=out)
+        return W
     n = W.shape[-1]
     scratch = np.empty((*W.shape[:-1], min(n, _CACHED)), dtype=W.dtype)
     for first in range(0, n, _CACHED):
@@ -114,6 +138,17 @@ def three_term(W: Array, alpha: Array, v: Array, beta: Array, before: Array | No
             rest = np.subtract(rest, np.multiply(before[part], beta, out=out[part]), out=out[part])
         np.subtract(rest, np.multiply(v[part], alpha, out=term), out=out[part])
     return out
+
+
+def scaled_rows(W: Array, factor: Any, out: Array | None) -> Array:
+    """`W` times a factor (..., b, 1), or a number for a plain row, in `out` where that is given."""
+    if not isinstance(factor, float):
+        return into(out, array_namespace(W).multiply, W, cast(factor, W.dtype))
+    if isinstance(W, np.ndarray):
+        return np.multiply(W, factor, out=out)
+    import torch
+
+    return torch.mul(W, factor, out=out)
 
 
 def add_outer(W: Array, rows: Array, columns: Array) -> Array:

@@ -14,10 +14,12 @@ from .. import _backend as B
 from .._typing import Array
 from ..operators.base import LinearOperator
 from ..operators.detached import DetachedOperator
-from ..solvers.normal_lanczos import NormalLanczos, RitzPairs
+from ..solvers.normal_lanczos import NormalLanczos
+from ..solvers.tridiagonal import RitzPairs
 from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
 from .single_precision import in_single_precision
 from .start import start_vector
+from .value_error import value_error
 
 # Norm of the random part beside a warm start of norm one: little enough to start near the given vector, and the claim
 # of the upper bound pays for it with ln(10) steps' worth of growth once.
@@ -27,11 +29,9 @@ _UNCLAIMED_NOISE = 0.03
 _CYCLE = 8
 # Steps that finish in double precision what single precision has found, and what is asked of the latter at most.
 _FINISH, _SINGLE_RTOL = 2, 5e-7
-# Ritz values looked at to tell a cluster at the top from a gap.
-_CLUSTER = 12
 # An error is never estimated below this fraction of the residual. A warm start lies within the cluster at the top, if
 # there is one, and hides it for longer.
-_RESOLUTION, _WARM_RESOLUTION = 0.03, 0.1
+_RESOLUTION, _WARM_RESOLUTION = 0.025, 0.1
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
 # Vectors reserved at the start where memory is taken at once; the basis grows when it must.
@@ -84,7 +84,8 @@ def leading_run(
     precision is iterated on in single precision first, and only finished in its own. Without `vector` long vectors are
     not kept, and the run is never restarted.
     """
-    side, rng = DetachedOperator(smaller_side(operator)), B.as_rng(rng)
+    side, rng = smaller_side(operator), B.as_rng(rng)
+    side = side if B.is_numpy(side.xp) else DetachedOperator(side)
     warm = _warm_vector(side, operator, v0)
     resolution = _RESOLUTION if warm is None else _WARM_RESOLUTION
     n, batch = side.shape[-1], side.batch_shape
@@ -107,7 +108,7 @@ def leading_run(
     del start, warm  # long vectors: their memory serves for products
     while True:
         run.expand(min(cycle, maxiter - before - run.steps, capacity - run.steps))
-        pairs = run.ritz(count=_CLUSTER)
+        pairs = run.ritz()
         scale = 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
         value, error = (
             np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * scale,
@@ -210,25 +211,6 @@ def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array | Non
     warm = B.cast(xp.broadcast_to(v0, (*operator.batch_shape, v0.shape[-1])), dtype)
     length = xp.linalg.vector_norm(warm, axis=-1, keepdims=True)
     return warm / B.cast(xp.where(length > 0, length, xp.ones_like(length)), dtype)
-
-
-def value_error(pairs: RitzPairs, resolution: float) -> np.ndarray[Any, Any]:
-    r"""Estimated relative error of the largest Ritz value, per member of the batch.
-
-    With the j largest Ritz values taken as one cluster of residual norm :math:`\rho_j` and distance :math:`g_j` to the
-    next one, the error of a value is about :math:`\rho_j^2 / g_j` (and never above :math:`\rho_1`). A cluster that the
-    space has not begun to resolve looks like one value, with its spread for residual; so the estimate
-    never falls below `resolution` times :math:`\rho_1`.
-    """
-    theta = np.nan_to_num(pairs.theta, nan=0.0)
-    top = theta[..., :1]
-    rho = np.sqrt(np.cumsum(pairs.residual**2, axis=-1))
-    gaps = top - theta[..., 1:]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        quadratic = np.where(gaps > rho[..., :-1], rho[..., :-1] ** 2 / gaps, np.inf)
-        quadratic = np.maximum(np.min(quadratic, axis=-1, initial=np.inf), resolution * rho[..., 0])
-        error = np.minimum(rho[..., 0], quadratic)
-        return np.where(top[..., 0] > 0, error / top[..., 0], 0.0)
 
 
 def _upper_bounds(pairs: RitzPairs, overlap: np.ndarray, eps: float) -> np.ndarray[Any, Any]:

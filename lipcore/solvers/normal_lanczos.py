@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from .. import _backend as B
 from .._typing import Array
 from ..operators import LinearOperator
 from .orthogonalization import BREAKDOWN, combine, inner, norms, reciprocal
 from .scaling import RowProducts
-
-
-class RitzPairs(NamedTuple):
-    """Largest Ritz pairs of a `NormalLanczos`, on the host."""
-
-    theta: np.ndarray[Any, Any]
-    """(*batch_shape, count), descending: Ritz values of ``M = (cA)^H (cA)``, or of ``cA`` itself."""
-    residual: np.ndarray[Any, Any]
-    """(*batch_shape, count): ``||M x - theta x||`` of the Ritz vectors x, from the recurrence."""
-    y: np.ndarray[Any, Any]
-    """(*batch_shape, k, count): coordinates of the Ritz vectors in the basis, for `NormalLanczos.vector`."""
-    alpha: np.ndarray[Any, Any]
-    """(*batch_shape, k): diagonal of the tridiagonal matrix."""
-    beta: np.ndarray[Any, Any]
-    """(*batch_shape, k): ``beta[j]`` couples j and j + 1; 0 where the space became invariant."""
+from .tridiagonal import RitzPairs, largest_pairs
 
 
 class NormalLanczos:
@@ -115,10 +101,17 @@ class NormalLanczos:
         with B.detached(self.xp):
             v = self._prepared(B.stop_gradient(B.cast(v0, self.products.dtype))[..., None, :], near_unit)
             self._pending = self.products.prepare(v, host=host_scale)
-            real = self.products.real
-            column = self.xp.real(v[..., :1]) if B.is_complex(self.xp, v.dtype) else v[..., :1]
-            self._T = B.empty_rows(B.cast(self.xp.concat([column, column], axis=-1), real), self.capacity, xp=self.xp)
-            self._beta = B.cast(column * 0, real)
+            # one row in the host's memory: its numbers are read at no cost, and Python's are faster than arrays of one
+            self._plain = B.is_plain_row(v)
+            if self._plain:
+                self._T: Any = np.empty((self.capacity, 2))
+                self._beta: Any = 0.0
+            else:
+                real = self.products.real
+                column = self.xp.real(v[..., :1]) if B.is_complex(self.xp, v.dtype) else v[..., :1]
+                pair = B.cast(self.xp.concat([column, column], axis=-1), real)
+                self._T = B.empty_rows(pair, self.capacity, xp=self.xp)
+                self._beta = B.cast(column * 0, real)
             self._size = self._beta
         self._v: Array = v
         self._before: Array | None = None
@@ -182,33 +175,48 @@ class NormalLanczos:
     def _reserve(self, steps: int) -> None:
         if steps > self.capacity:
             extra = max(steps - self.capacity, self.capacity // 2)
-            for name in ("_V", "_T") if self.keep else ("_T",):
-                table = getattr(self, name)
-                setattr(self, name, self.xp.concat([table, B.empty_rows(table, extra, xp=self.xp)], axis=-2))
+            if self.keep:
+                self._V = self.xp.concat([self._V, B.empty_rows(self._V, extra, xp=self.xp)], axis=-2)
+            xp = B.array_namespace(self._T)
+            self._T = xp.concat([self._T, B.empty_rows(self._T, extra, xp=xp)], axis=-2)
             self.capacity += extra
 
     def _advance(self, j: Any) -> None:
         """Step j: uses v_j and beta_{j-1}, sets alpha_j, beta_j and v_{j+1}."""
-        xp, p, v, room = self.xp, self.products, self._v, self._room(j + 1)
+        p, v, room = self.products, self._v, self._room(j + 1)
         W = p.matmat(v) if self._pending is None else self._pending
         self._pending = None
-        alpha = _real_dot(v, W) if self.hermitian else B.sum_squares(W)
+        squares = B.squares_of_plain_row if self._plain else B.sum_squares
+        alpha = _real_dot(v, W, plain=self._plain) if self.hermitian else squares(W)
         W = W if self.hermitian else p.rmatmat(W)
         W = self._recurrence(j, W, alpha, room)
-        size = xp.sqrt(B.sum_squares(W))
+        factor = (self._noted if self._plain else self._noted_array)(j, alpha, squares(W))
+        self._before, self._v = v, self._kept(j + 1, B.scaled_rows(W, factor, room))
+
+    def _noted(self, j: int, alpha: float, square: float) -> float:
+        """Set row j of T from alpha_j and the square of beta_j; what makes the next vector of norm 1."""
+        size = math.sqrt(square)
         # a running estimate of the norm: row sums of |T|, never below the true scale by more than rounding
+        self._size = max(self._size, abs(alpha) + size + self._beta)
+        keep = size > BREAKDOWN * self.products.eps * self._size
+        self._beta = size if keep else 0.0
+        self._T[j] = alpha, self._beta
+        return 1.0 / size if keep else 0.0
+
+    def _noted_array(self, j: Any, alpha: Array, square: Array) -> Array:
+        """The same for stacks, devices and tracers, without a host read."""
+        xp = self.xp
+        size = xp.sqrt(square)
         self._size = xp.maximum(self._size, xp.abs(alpha) + size + self._beta)
-        keep = size > BREAKDOWN * p.eps * self._size
+        keep = size > BREAKDOWN * self.products.eps * self._size
         self._beta = xp.where(keep, size, xp.zeros_like(size))
         self._T = B.set_rows(self._T, j, xp.concat([alpha, self._beta], axis=-1), xp=xp)
-        W = B.into(room, xp.multiply, W, B.cast(reciprocal(size, keep), W.dtype))
-        self._before, self._v = v, self._kept(j + 1, W)
+        return reciprocal(size, keep)
 
-    def _recurrence(self, j: Any, W: Array, alpha: Array, room: Array | None) -> Array:
+    def _recurrence(self, j: Any, W: Array, alpha: Any, room: Array | None) -> Array:
         """``W - alpha v_j - beta v_{j-1}``, in the place of v_{j+1}, then the pass against the whole basis."""
         # the result of a product is never written over: an operator may answer with its input or memory of its own
-        beta = B.cast(self._beta, W.dtype)
-        W = B.three_term(W, B.cast(alpha, W.dtype), self._v, beta, self._before, room)
+        W = B.three_term(W, alpha, self._v, self._beta, self._before, room)
         if self.full:
             basis = self._V if B.is_jax(self.xp) else self._V[..., : j + 1, :]  # fixed shapes under tracing
             W = B.subtract_combination(W, inner(basis, W), basis, owned=room is not None)
@@ -217,12 +225,18 @@ class NormalLanczos:
     @property
     def alpha(self) -> Array:
         """Diagonal of the tridiagonal matrix."""
-        return self._T[..., : self.steps, 0]
+        return self._coefficients()[..., 0]
 
     @property
     def beta(self) -> Array:
         """Couplings; the last one belongs to the next vector."""
-        return self._T[..., : self.steps, 1]
+        return self._coefficients()[..., 1]
+
+    def _coefficients(self) -> Array:
+        T = self._T[..., : self.steps, :]
+        if not self._plain:
+            return T
+        return B.from_numpy(T, xp=self.xp, device=B.device_of(self._v), dtype=self.products.real)
 
     @property
     def V(self) -> Array:
@@ -250,7 +264,7 @@ class NormalLanczos:
         theta, residual = np.zeros((*batch, count)), np.zeros((*batch, count))
         y = np.zeros((*batch, k, count))
         for i in np.ndindex(batch):
-            theta[i], residual[i], y[i] = _largest_pairs(T[i][:, 0], T[i][:, 1], count)
+            theta[i], residual[i], y[i] = largest_pairs(T[i][:, 0], T[i][:, 1], count)
         return RitzPairs(theta, residual, y, T[..., 0], T[..., 1])
 
     def vector(self, y: np.ndarray[Any, Any]) -> Array:
@@ -275,25 +289,9 @@ def _of_moderate_size(v: Array) -> Array:
     return v / B.cast(xp.where(largest > 0, largest, xp.ones_like(largest)), v.dtype)
 
 
-def _real_dot(V: Array, W: Array) -> Array:
-    """Re <v, w> of two single rows, (..., 1, 1)."""
+def _real_dot(V: Array, W: Array, *, plain: bool) -> Any:
+    """Re <v, w> of two single rows, (..., 1, 1), or as a number."""
     xp = B.array_namespace(V)
     product = xp.linalg.vecdot(V, W)
-    return (xp.real(product) if B.is_complex(xp, V.dtype) else product)[..., None]
-
-
-def _largest_pairs(alpha: np.ndarray, beta: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Largest eigenpairs of one tridiagonal matrix, up to its first zero coupling."""
-    k = alpha.shape[0]
-    stop = np.flatnonzero(beta == 0)
-    live = int(stop[0]) + 1 if stop.size else k
-    found = min(count, live)
-    values, vectors = scipy.linalg.eigh_tridiagonal(
-        alpha[:live], beta[: live - 1], select="i", select_range=(live - found, live - 1), check_finite=False
-    )
-    theta, residual, y = np.zeros(count), np.zeros(count), np.zeros((k, count))
-    theta[:found], y[:live, :found] = values[::-1], vectors[:, ::-1]
-    residual[:found] = np.abs(beta[live - 1] * y[live - 1, :found])
-    if found < count:  # the space is exhausted: say so by values that cannot be mistaken
-        theta[found:] = np.nan
-    return theta, residual, y
+    product = (xp.real(product) if B.is_complex(xp, V.dtype) else product)[..., None]
+    return float(product[0, 0]) if plain else product

@@ -56,18 +56,21 @@ class RowProducts:
     def matmat(self, V: Array) -> Array:
         """Rows ``c A v`` for the rows v of `V` (*batch_shape, b, n)."""
         self.forward += V.shape[-2]
-        return self._product(self.A.rmatmat if self.swap else self.A.matmat, V)
+        return self._product("rmatmat" if self.swap else "matmat", V)
 
     def rmatmat(self, U: Array) -> Array:
         """Rows ``c A^H u`` for the rows u of `U` (*batch_shape, b, m)."""
         self.backward += U.shape[-2]
-        return self._product(self.A.matmat if self.swap else self.A.rmatmat, U)
+        return self._product("matmat" if self.swap else "rmatmat", U)
 
-    def _product(self, product: Any, V: Array) -> Array:
+    def _product(self, name: str, V: Array) -> Array:
         V = B.cast(V, self.dtype)
         if self.half is not None:
             V = V * self.half
-        W = B.stop_gradient(B.cast(B.transpose(product(B.transpose(V))), self.dtype))
+        # rows of the operator's own dtype and batch need none of the checks of its public products
+        fits = self.dtype == self.A.dtype and V.shape[:-2] == self.A.batch_shape
+        W = getattr(self.A, f"_{name}" if fits else name)(B.transpose(V))
+        W = B.stop_gradient(B.cast(B.transpose(W), self.dtype))
         return W if self.half is None else W * self.half
 
     def prepare(self, start: Array, *, host: bool) -> Array | None:
