@@ -82,13 +82,15 @@ def map_in_threads(function: Callable[[Item], Result], items: Sequence[Item]) ->
 
 @functools.cache
 def lapack(name: str, arguments: int) -> Callable[..., None]:
-    """A LAPACK routine of SciPy's build by its Fortran name, called without the interpreter's lock.
+    """A LAPACK or BLAS routine of SciPy's build by its Fortran name, called without the interpreter's lock.
 
-    All `arguments` are pointers. SciPy's own wrappers hold the lock, so that threads would wait for each other.
+    All `arguments` are pointers, so that parts of arrays will do. SciPy's own wrappers copy those, and hold the lock,
+    so that threads would wait for each other.
     """
-    from scipy.linalg import cython_lapack
+    from scipy.linalg import cython_blas, cython_lapack
 
-    capsule = cython_lapack.__pyx_capi__[name]
+    module = cython_lapack if name in cython_lapack.__pyx_capi__ else cython_blas
+    capsule = module.__pyx_capi__[name]
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p

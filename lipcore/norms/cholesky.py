@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg.blas
-import scipy.linalg.lapack
 
 from .. import _backend as B
 from .._typing import Array
 from . import rounding as r
 from . import scaling as s
+from .blocked_cholesky import lower_factor
 from .error_budget import ErrorBudget
 
 __all__ = ["norm_at_most"]
@@ -221,9 +221,9 @@ def working_copy(stack: Array, e: Array, precision: str) -> Array:
 
 
 def negative_gram(a: Array, code: str) -> Array:
-    """Upper triangle, column-major, of minus the Gram matrix of the smaller side, or of its conjugate.
+    """Lower triangle, column-major, of minus the Gram matrix of the smaller side, or of its conjugate.
 
-    What lies below the diagonal is whatever was in memory.
+    What lies above the diagonal is whatever was in memory.
     """
     rank_k = getattr(scipy.linalg.blas, code + ("herk" if code in "cz" else "syrk"))
     m, n = a.shape
@@ -231,7 +231,7 @@ def negative_gram(a: Array, code: str) -> Array:
     columns, wanted = (a.T, m < n) if row_major(a) else (a, m >= n)
     out = np.empty((min(m, n),) * 2, dtype=columns.dtype, order="F")
     trans = (2 if code in "cz" else 1) if wanted else 0
-    return rank_k(-1.0, columns, beta=0.0, c=out, trans=trans, lower=0, overwrite_c=1)
+    return rank_k(-1.0, columns, beta=0.0, c=out, trans=trans, lower=1, overwrite_c=1)
 
 
 def row_major(a: Array) -> bool:
@@ -240,7 +240,7 @@ def row_major(a: Array) -> bool:
 
 
 def factors(negative: Array, t: float, diagonal: Array, code: str) -> bool:
-    """Whether Cholesky of ``t I - G`` runs to completion; overwrites `negative`, which holds -G."""
+    """Whether Cholesky of ``t I - G`` runs to completion; `negative`, which holds -G, becomes its lower factor."""
     n = negative.shape[0]
     single = code in "sc"
     with np.errstate(under="ignore"):
@@ -248,5 +248,4 @@ def factors(negative: Array, t: float, diagonal: Array, code: str) -> bool:
     if not np.all(pivots > 0):
         return False
     negative.T.reshape(-1)[:: n + 1] = pivots
-    factor, info = getattr(scipy.linalg.lapack, code + "potrf")(negative, lower=0, clean=0, overwrite_a=1)
-    return info == 0 and bool(np.all(np.isfinite(factor.diagonal())))
+    return lower_factor(negative, code) and bool(np.all(np.isfinite(negative.diagonal())))

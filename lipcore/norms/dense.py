@@ -131,7 +131,7 @@ def _direct_vector(gram: GramCertificate) -> tuple[np.ndarray[Any, Any], int]:
         return np.ones(1), 0
     # The stored matrix is the negative one: its smallest eigenvalue is wanted.
     solve = scipy.linalg.lapack.zheevr if gram.is_complex else scipy.linalg.lapack.dsyevr
-    _, vectors, _, _, info = solve(gram.negative, range="I", il=1, iu=1, lower=0)
+    _, vectors, _, _, info = solve(gram.negative, range="I", il=1, iu=1, lower=1)
     vector: np.ndarray[Any, Any] = vectors[:, 0]
     return (vector, 0) if info == 0 and np.all(np.isfinite(vector)) else leading_vector(gram, 1e-10)
 

@@ -52,8 +52,8 @@ class GramCertificate:
     frobenius : float
         Upper bound of the Frobenius norm.
     factor : ndarray or None
-        Upper triangular Cholesky factor R of the last threshold proved, ``R^H R`` close to ``theta^2 I - G``; the
-        strict lower triangle holds anything.
+        Lower triangular Cholesky factor L of the last threshold proved, ``L L^H`` close to ``theta^2 I - G``; the
+        strict upper triangle holds anything.
 
     Raises
     ------
@@ -105,7 +105,7 @@ class GramCertificate:
 
     @property
     def negative(self) -> Array:
-        """Minus the Gram matrix: its upper triangle. Formed when it is needed."""
+        """Minus the Gram matrix: its lower triangle. Formed when it is needed."""
         if self._negative is None:
             self._negative = negative_gram(self.scaled, self._code) if self.size else np.zeros((0, 0))
         return self._negative
@@ -122,7 +122,7 @@ class GramCertificate:
     def matvec(self, x: Array) -> Array:
         """Product of the scaled Gram matrix (or its conjugate) with a vector, by BLAS ?symv / ?hemv."""
         product = getattr(scipy.linalg.blas, self._code + ("hemv" if self._code == "z" else "symv"))
-        return product(-1.0, self.negative, x, lower=0)
+        return product(-1.0, self.negative, x, lower=1)
 
     def single_product(self) -> Callable[[Array], Array] | None:
         """`matvec` with a copy of the Gram matrix in single precision; None where its entries do not fit there."""
@@ -132,9 +132,9 @@ class GramCertificate:
         product = getattr(scipy.linalg.blas, code + ("hemv" if self.is_complex else "symv"))
         copy = np.empty((self.size, self.size), dtype="c8" if self.is_complex else "f4", order="F")
         for start in range(0, self.size, _PANEL):
-            panel = slice(0, start + _PANEL), slice(start, start + _PANEL)
+            panel = slice(start, self.size), slice(start, start + _PANEL)
             copy[panel] = self.negative[panel]
-        return lambda x: product(-1.0, copy, x, lower=0)
+        return lambda x: product(-1.0, copy, x, lower=1)
 
     def side(self, x: Array) -> tuple[Array, Array]:
         """Matrix and vector of which the Gram matrix's Rayleigh quotient at `x` is ``||B x||^2 / ||x||^2``."""

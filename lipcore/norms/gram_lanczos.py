@@ -26,8 +26,9 @@ Vector = np.ndarray[Any, Any]
 def leading_vector(gram: GramCertificate, rtol: float, most: int = _MOST) -> tuple[Vector, int]:
     """Approximate leading eigenvector by Lanczos from a fixed start.
 
-    In single precision where that is enough for `rtol`: a step costs as much as reading the Gram matrix. Nothing is reorthogonalised: orthogonality goes where a Ritz pair has converged (Paige 1980), and this one is the
-    first that does; and what the vector is worth is measured with the matrix afterwards.
+    In single precision where that is enough for `rtol`: a step costs as much as reading the Gram matrix. Nothing is
+    reorthogonalised: orthogonality goes where a Ritz pair has converged (Paige 1980), and this one is the first that
+    does; and what the vector is worth is measured with the matrix afterwards.
 
     Parameters
     ----------
@@ -130,8 +131,8 @@ def inverse_iteration(gram: GramCertificate, start: Vector) -> tuple[Vector, int
     trans = 2 if gram.is_complex else 1
 
     def product(x: Vector) -> Vector:
-        y = scipy.linalg.solve_triangular(factor, x, trans=trans, lower=False, check_finite=False)
-        solved: Vector = scipy.linalg.solve_triangular(factor, y, lower=False, check_finite=False)
+        y = scipy.linalg.solve_triangular(factor, x, lower=True, check_finite=False)
+        solved: Vector = scipy.linalg.solve_triangular(factor, y, trans=trans, lower=True, check_finite=False)
         return solved
 
     return _lanczos(product, start.astype(factor.dtype), 1e-4, min(_INVERSE_STEPS, start.shape[0]))

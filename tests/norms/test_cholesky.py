@@ -269,10 +269,10 @@ def test_gram_certificates(shape: tuple[int, int], dtype: str, order: Any) -> No
     norm = np.linalg.norm(wide(a), 2)
     assert not gram.norm_at_most(norm * (1 - 1e-12))
     assert gram.norm_at_most(norm * (1 + 1e-12))
-    factor = np.triu(gram.factor)  # the strict lower triangle holds anything
+    factor = np.tril(gram.factor)  # the strict upper triangle holds anything
     x = draw((gram.size,), dtype, 9).astype(factor.dtype)
     square = (norm * (1 + 1e-12)) ** 2
-    np.testing.assert_allclose(factor.conj().T @ (factor @ x), square * x - gram.matvec(x), atol=1e-9)
+    np.testing.assert_allclose(factor @ (factor.conj().T @ x), square * x - gram.matvec(x), atol=1e-9)
     matrix, vector = gram.side(x)
     np.testing.assert_allclose(np.linalg.norm(matrix @ vector) ** 2, np.vdot(x, gram.matvec(x)).real)
     assert norm <= gram.smallest_threshold(norm) <= norm * (1 + 1e-12)
@@ -304,9 +304,9 @@ def test_no_warning_escapes() -> None:
 def test_gram_matrices_do_not_see_what_was_in_memory(monkeypatch, n, dtype):
     a = np.random.default_rng(0).standard_normal((n + 2, n)).astype(dtype)
     code = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}[dtype]
-    clean = np.triu(cholesky.negative_gram(a, code))
+    clean = np.tril(cholesky.negative_gram(a, code))
     monkeypatch.setattr(np, "empty", lambda shape, **options: np.full(shape, np.nan, **options))
-    assert np.array_equal(np.triu(cholesky.negative_gram(a, code)), clean)
+    assert np.array_equal(np.tril(cholesky.negative_gram(a, code)), clean)
 
 
 def test_thresholds_after_the_first_see_the_same_gram_matrix():
@@ -314,6 +314,6 @@ def test_thresholds_after_the_first_see_the_same_gram_matrix():
     gram = GramCertificate(a)
     before, norm = gram.negative.copy(), np.linalg.norm(a, 2)
     assert [gram.norm_at_most(norm * f) for f in (0.99, 1.01, 0.99, 1.01)] == [False, True, False, True]
-    assert np.array_equal(np.triu(gram.negative), np.triu(before))
-    factor = np.triu(gram.factor)
-    np.testing.assert_allclose(factor.T @ factor, (1.01 * norm) ** 2 * np.eye(40) - a.T @ a, atol=1e-10)
+    assert np.array_equal(np.tril(gram.negative), np.tril(before))
+    factor = np.tril(gram.factor)
+    np.testing.assert_allclose(factor @ factor.T, (1.01 * norm) ** 2 * np.eye(40) - a.T @ a, atol=1e-10)
