@@ -133,7 +133,8 @@ class GramCertificate:
         copy = np.empty((self.size, self.size), dtype="c8" if self.is_complex else "f4", order="F")
         for start in range(0, self.size, _PANEL):
             panel = slice(start, self.size), slice(start, start + _PANEL)
-            copy[panel] = self.negative[panel]
+            with np.errstate(all="ignore"):  # above the diagonal is whatever was in memory
+                copy[panel] = self.negative[panel]
         return lambda x: product(-1.0, copy, x, lower=1)
 
     def side(self, x: Array) -> tuple[Array, Array]:
