@@ -33,6 +33,8 @@ def transpose(x: Array) -> Array:
 
 def matmul(a: Array, x: Array) -> Array:
     """``a x`` of a matrix that may be sharded over processes and a block that every process holds whole."""
+    if isinstance(a, np.ndarray) and isinstance(x, np.ndarray):
+        return np.matmul(a, x)
     if hasattr(a, "full_tensor") and not hasattr(x, "full_tensor"):
         from torch.distributed.tensor import DTensor, Replicate
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._typing import Array, Namespace
 from .host import cast, from_numpy, is_traced
+from .linalg import conj, transpose
 from .namespace import array_namespace, device_of, dtype_name, is_complex, is_numpy, is_sharded, is_torch, numpy_dtype
 from .overwrite import overwritable
 
@@ -97,13 +98,18 @@ def largest_entry(W: Array) -> Array:
     return xp.maximum(xp.max(W, axis=-1, keepdims=True), -xp.min(W, axis=-1, keepdims=True))
 
 
-def subtract_combination(W: Array, C: Array, V: Array, *, owned: bool) -> Array:
-    """``W - C^T V`` for rows `W` (..., b, n), coefficients `C` (..., p, b) and rows `V` (..., p, n).
+def orthogonalized(W: Array, V: Array, *, owned: bool) -> Array:
+    """``W - V^T (conj(V) W)``: rows `W` (..., b, n) less their components along the orthonormal rows of `V`.
 
-    Rows that the caller has `owned` are written over.
+    One pass, two reads of `V`; rows that the caller has `owned` are written over.
     """
+    if isinstance(W, np.ndarray) and W.ndim == 2 and W.shape[0] == 1 and W.dtype.kind == "f":
+        along = np.dot(np.dot(V, W[0]), V)
+        return np.subtract(W, along, out=W) if owned else W - along
     xp = array_namespace(W, V)
-    combined = xp.matmul(xp.matrix_transpose(C), V)
+    # conjugating block and result spares a conjugated copy of the basis
+    coefficients = conj(xp.matmul(V, transpose(conj(W))))
+    combined = xp.matmul(transpose(coefficients), V)
     return xp.subtract(W, combined, out=W) if owned else W - combined
 
 
@@ -130,14 +136,22 @@ def three_term(W: Array, alpha: Any, v: Array, beta: Any, before: Array | None, 
                 W = torch.addcmul(W, row, factor, value=-1, out=out)
         return W
     n = W.shape[-1]
-    scratch = np.empty((*W.shape[:-1], min(n, _CACHED)), dtype=W.dtype)
+    if n <= _CACHED:
+        return _three_term_piece(W, alpha, v, beta, before, out, np.empty_like(v))
+    scratch = np.empty((*W.shape[:-1], _CACHED), dtype=W.dtype)
     for first in range(0, n, _CACHED):
         part = (..., slice(first, min(first + _CACHED, n)))
-        rest, term = W[part], scratch[..., : min(_CACHED, n - first)]
-        if before is not None:
-            rest = np.subtract(rest, np.multiply(before[part], beta, out=out[part]), out=out[part])
-        np.subtract(rest, np.multiply(v[part], alpha, out=term), out=out[part])
+        rest = None if before is None else before[part]
+        _three_term_piece(W[part], alpha, v[part], beta, rest, out[part], scratch[..., : n - first])
     return out
+
+
+def _three_term_piece(
+    W: Array, alpha: Any, v: Array, beta: Any, before: Array | None, out: Array, scratch: Array
+) -> Array:
+    if before is not None:
+        W = np.subtract(W, np.multiply(before, beta, out=out), out=out)
+    return np.subtract(W, np.multiply(v, alpha, out=scratch), out=out)
 
 
 def scaled_rows(W: Array, factor: Any, out: Array | None) -> Array:
@@ -181,6 +195,6 @@ def into(out: Array | None, function: Callable[..., Array], *arguments: Any) -> 
 
 def writable_rows(basis: Array, row: Any, *, xp: Namespace) -> Array | None:
     """Row `row` of `basis` (..., p, n), as (..., 1, n), for a kernel's ``out=``; None where none can write in place."""
-    if not (is_numpy(xp) or (is_torch(xp) and not is_sharded(basis))) or is_traced(basis):
+    if not isinstance(basis, np.ndarray) and (not is_torch(xp) or is_sharded(basis) or is_traced(basis)):
         return None
     return basis[..., row : row + 1, :]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,7 +34,7 @@ _RESOLUTION, _WARM_RESOLUTION = 0.025, 0.1
 # The basis is restarted from its best vector beyond this many bytes.
 _BASIS_BYTES = 2 << 30
 # Vectors reserved at the start where memory is taken at once; the basis grows when it must.
-_RESERVED = 40
+_RESERVED = 64
 # Longer vectors than this are not reorthogonalised: reading the whole basis twice a step would cost more than the
 # operator. Neither the value nor the upper bound needs orthogonality, only the short recurrence.
 _REORTHOGONALIZED_BYTES = 1 << 17
@@ -73,16 +72,14 @@ def leading_run(
     v0: Array | None = None,
     rng: int | np.random.Generator | None = None,
     failure_probability: float = 0.0,
-    enough: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None = None,
     vector: bool = True,
 ) -> LeadingRun:
     """Lanczos from a random start, mixed with `v0` or what is known of the operator, until all of the batch is done.
 
     A member is done when the estimated relative error of its value is at most `rtol`; with a `failure_probability`,
-    when its probabilistic upper bound is within `rtol` of its value; with `enough(value, error, upper)`, when that says
-    so. `maxiter` bounds the products with ``A^H A``. Where nothing is claimed of the start, a matrix of double
-    precision is iterated on in single precision first, and only finished in its own. Without `vector` long vectors are
-    not kept, and the run is never restarted.
+    when its probabilistic upper bound is within `rtol` of its value. `maxiter` bounds the products with ``A^H A``.
+    Where nothing is claimed of the start, a matrix of double precision is iterated on in single precision first, and
+    only finished in its own. Without `vector` long vectors are not kept, and the run is never restarted.
     """
     side, rng = smaller_side(operator), B.as_rng(rng)
     side = side if B.is_numpy(side.xp) else DetachedOperator(side)
@@ -106,32 +103,43 @@ def leading_run(
     lanczos = partial(_lanczos, side, capacity=capacity, short=short, vector=vector)
     run, upper, open_error = lanczos(start), np.full(batch, np.inf), math.inf
     del start, warm  # long vectors: their memory serves for products
+    # after products with large operators everything here is out of the processor's caches: the fewer calls, the better
     while True:
         run.expand(min(cycle, maxiter - before - run.steps, capacity - run.steps))
         pairs = run.ritz()
-        scale = 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
-        value, error = (
-            np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * scale,
-            value_error(pairs, resolution) / 2,
-        )
-        if failure_probability and not before:
-            eps = B.eps(side.xp, run.products.dtype)
-            upper = np.maximum(_upper_bounds(pairs, overlap, eps) * scale, value)
-        done = error <= rtol if not failure_probability else upper <= value * (1 + rtol)
-        done = np.asarray(done | np.any(pairs.beta <= 0, axis=-1))
-        if enough is not None:
-            done = done | enough(value, error, upper)
+        error = value_error(pairs, resolution, 2 * rtol) / 2
+        if failure_probability:
+            value = _values(run, pairs)
+            if not before:
+                eps = B.eps(side.xp, run.products.dtype)
+                upper = np.maximum(_upper_bounds(run, pairs, overlap, eps), value)
+            done = upper <= value * (1 + rtol)
+        else:
+            done = error <= rtol
+        done = done | (pairs.beta <= 0).any(-1)
         spent = before + run.steps
-        if np.all(done) or spent >= maxiter or run.steps >= n:
+        if done.all() or spent >= maxiter or run.steps >= n:
             break
-        last, open_error = open_error, float(np.max(error, where=~done, initial=0.0))
+        last, open_error = open_error, float(error[~done].max())
         cycle = _CYCLE if failure_probability else _next_cycle(cycle, last, open_error, rtol)
         if run.steps >= capacity:
             before = spent
             run = lanczos(run.vector(pairs.y[..., 0]))
+    if not done.all():
+        error = value_error(pairs, resolution) / 2
     done = done | (run.steps >= n)
     found = run.vector(pairs.y[..., 0]) if vector else None
-    return LeadingRun(side, found, value, error, upper, failure_probability, 2 * spent, done)
+    value = _values(run, pairs)
+    return LeadingRun(side, found, value, error, upper, failure_probability, 2 * spent, np.asarray(done))
+
+
+def _values(run: NormalLanczos, pairs: RitzPairs) -> np.ndarray[Any, Any]:
+    """Largest Ritz values, as norms of the operator."""
+    return np.asarray(np.sqrt(np.maximum(pairs.theta[..., 0], 0.0)) * _scale(run))
+
+
+def _scale(run: NormalLanczos) -> Any:
+    return 1.0 if run.products.log2_scale is None else np.exp2(-run.products.log2_scale)
 
 
 def _next_cycle(cycle: int, last: float, error: float, rtol: float) -> int:
@@ -144,7 +152,7 @@ def _next_cycle(cycle: int, last: float, error: float, rtol: float) -> int:
 
 def _lanczos(side: LinearOperator, start: Array, *, capacity: int, short: bool, vector: bool) -> NormalLanczos:
     lazy = B.memory_is_lazy(side.xp, side.device)
-    if lazy and not short:
+    if lazy:
         B.keep_freed_memory()
     reserved = capacity if lazy and vector else min(capacity, _RESERVED)
     policy = "full" if short else "none"
@@ -213,10 +221,10 @@ def _warm_vector(side: LinearOperator, operator: LinearOperator, v0: Array | Non
     return warm / B.cast(xp.where(length > 0, length, xp.ones_like(length)), dtype)
 
 
-def _upper_bounds(pairs: RitzPairs, overlap: np.ndarray, eps: float) -> np.ndarray[Any, Any]:
+def _upper_bounds(run: NormalLanczos, pairs: RitzPairs, overlap: np.ndarray, eps: float) -> np.ndarray[Any, Any]:
     """Square roots of the probabilistic bounds, with first-order rounding of the run."""
     batch, k = pairs.alpha.shape[:-1], pairs.alpha.shape[-1]
     bounds = np.empty(batch)
     for i in np.ndindex(batch):
         bounds[i] = lanczos_upper_bound(pairs.alpha[i], pairs.beta[i], float(overlap[i]))
-    return np.asarray(np.sqrt(np.maximum(bounds, 0.0)) * (1 + 4 * k * eps))
+    return np.asarray(np.sqrt(np.maximum(bounds, 0.0)) * (1 + 4 * k * eps) * _scale(run))

@@ -15,7 +15,7 @@ _LAG = 4
 _SAFETY = 6.0
 
 
-def value_error(pairs: RitzPairs, resolution: float) -> np.ndarray[Any, Any]:
+def value_error(pairs: RitzPairs, resolution: float, rtol: float = 1.0) -> np.ndarray[Any, Any]:
     r"""Estimated relative error of the largest Ritz value.
 
     Parameters
@@ -24,6 +24,8 @@ def value_error(pairs: RitzPairs, resolution: float) -> np.ndarray[Any, Any]:
         The largest pair at least, with the tridiagonal matrix.
     resolution : float
         The estimate never falls below this fraction of the residual.
+    rtol : float
+        Where that fraction alone is above `rtol` it is the answer, which spares the rest.
 
     Returns
     -------
@@ -54,15 +56,23 @@ def value_error(pairs: RitzPairs, resolution: float) -> np.ndarray[Any, Any]:
     True
     """
     batch = pairs.theta.shape[:-1]
-    errors = np.zeros(batch)
+    if not batch:
+        return np.asarray(_relative_error(pairs, (), resolution, rtol))
+    errors = np.empty(batch)
     for i in np.ndindex(batch):
-        theta, rho = float(pairs.theta[i][0]), float(pairs.residual[i][0])
-        if theta > 0 and rho > 0:
-            errors[i] = _error(pairs.alpha[i], pairs.beta[i], theta, rho, resolution) / theta
+        errors[i] = _relative_error(pairs, i, resolution, rtol)
     return errors
 
 
-def _error(alpha: np.ndarray, beta: np.ndarray, theta: float, rho: float, resolution: float) -> float:
+def _relative_error(pairs: RitzPairs, i: tuple[int, ...], resolution: float, rtol: float) -> float:
+    theta, rho = float(pairs.theta[i][0]), float(pairs.residual[i][0])
+    if theta <= 0 or rho <= 0:
+        return 0.0
+    floor = resolution * rho
+    return (floor if floor > rtol * theta else _error(pairs.alpha[i], pairs.beta[i], theta, rho, floor)) / theta
+
+
+def _error(alpha: np.ndarray, beta: np.ndarray, theta: float, rho: float, floor: float) -> float:
     k = alpha.shape[0]
     lag = min(_LAG, k // 2)
     if lag == 0:
@@ -73,7 +83,7 @@ def _error(alpha: np.ndarray, beta: np.ndarray, theta: float, rho: float, resolu
     # a space that was invariant up to rounding has nothing to extrapolate from
     shrink = max((rho / residual) ** 2 if residual > 0 else 1.0, rise / last if last > 0 else 1.0)
     error = _SAFETY * rise * shrink / (1 - shrink) if shrink < 1 else rho
-    return min(max(error, resolution * rho), rho)
+    return min(max(error, floor), rho)
 
 
 def _top(alpha: np.ndarray, beta: np.ndarray, steps: int) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _backend as B
 from .._typing import Array
 from ..operators import LinearOperator
-from .orthogonalization import BREAKDOWN, combine, inner, norms, reciprocal
+from .orthogonalization import BREAKDOWN, combine, norms, reciprocal
 from .scaling import RowProducts
 from .tridiagonal import RitzPairs, largest_pairs
 
@@ -124,8 +124,9 @@ class NormalLanczos:
         self._V: Any = B.empty_rows(v, self.capacity + 1, xp=xp) if self.keep else None
         v = v if near_unit else _of_moderate_size(v)
         size = norms(v)
-        v = B.into(self._room(0), xp.multiply, v, B.cast(reciprocal(size, size > 0), v.dtype))
-        return self._kept(0, v)
+        room = self._room(0)
+        v = B.into(room, xp.multiply, v, B.cast(reciprocal(size, size > 0), v.dtype))
+        return self._kept(0, v, room)
 
     def _room(self, j: Any) -> Array | None:
         """Where v_j is to be written, if kernels can: its row of the basis, or the memory of v_{j-2}."""
@@ -136,9 +137,9 @@ class NormalLanczos:
         room = B.empty_rows(self._v, 1, xp=self.xp) if self._before is None else self._before
         return B.writable_rows(room, 0, xp=self.xp)
 
-    def _kept(self, j: Any, v: Array) -> Array:
+    def _kept(self, j: Any, v: Array, room: Array | None) -> Array:
         """`v`, set as row j of the basis if it was not written there."""
-        if self.keep and B.writable_rows(self._V, j, xp=self.xp) is None:
+        if self.keep and room is None:
             self._V = B.set_rows(self._V, j, v, xp=self.xp)
         return v
 
@@ -191,7 +192,7 @@ class NormalLanczos:
         W = W if self.hermitian else p.rmatmat(W)
         W = self._recurrence(j, W, alpha, room)
         factor = (self._noted if self._plain else self._noted_array)(j, alpha, squares(W))
-        self._before, self._v = v, self._kept(j + 1, B.scaled_rows(W, factor, room))
+        self._before, self._v = v, self._kept(j + 1, B.scaled_rows(W, factor, room), room)
 
     def _noted(self, j: int, alpha: float, square: float) -> float:
         """Set row j of T from alpha_j and the square of beta_j; what makes the next vector of norm 1."""
@@ -219,7 +220,7 @@ class NormalLanczos:
         W = B.three_term(W, alpha, self._v, self._beta, self._before, room)
         if self.full:
             basis = self._V if B.is_jax(self.xp) else self._V[..., : j + 1, :]  # fixed shapes under tracing
-            W = B.subtract_combination(W, inner(basis, W), basis, owned=room is not None)
+            W = B.orthogonalized(W, basis, owned=room is not None)
         return W
 
     @property
@@ -256,16 +257,18 @@ class NormalLanczos:
         ValueError
             If the recurrence is not finite: the operator's data hold NaN or inf.
         """
-        T = B.to_numpy(self._T[..., : self.steps, :]).astype(np.float64)
+        T = B.to_numpy(self._T[..., : self.steps, :]).astype(np.float64, copy=False)
         if not np.isfinite(T).all():
             raise ValueError("`A` gave products that are not finite: its data hold NaN or inf; clean it first")
-        k, batch = self.steps, T.shape[:-2]
-        count = min(count, k)
+        alpha, beta = T[..., 0], T[..., 1]
+        batch, count = T.shape[:-2], min(count, self.steps)
+        if not batch:
+            return RitzPairs(*largest_pairs(alpha, beta, count), alpha, beta)
         theta, residual = np.zeros((*batch, count)), np.zeros((*batch, count))
-        y = np.zeros((*batch, k, count))
+        y = np.zeros((*batch, self.steps, count))
         for i in np.ndindex(batch):
-            theta[i], residual[i], y[i] = largest_pairs(T[i][:, 0], T[i][:, 1], count)
-        return RitzPairs(theta, residual, y, T[..., 0], T[..., 1])
+            theta[i], residual[i], y[i] = largest_pairs(alpha[i], beta[i], count)
+        return RitzPairs(theta, residual, y, alpha, beta)
 
     def vector(self, y: np.ndarray[Any, Any]) -> Array:
         """Unit vectors (*batch_shape, [count,] N) from coordinates (*batch_shape, k[, count])."""

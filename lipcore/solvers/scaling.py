@@ -70,7 +70,9 @@ class RowProducts:
         # rows of the operator's own dtype and batch need none of the checks of its public products
         fits = self.dtype == self.A.dtype and V.shape[:-2] == self.A.batch_shape
         W = getattr(self.A, f"_{name}" if fits else name)(B.transpose(V))
-        W = B.stop_gradient(B.cast(B.transpose(W), self.dtype))
+        W = B.cast(B.transpose(W), self.dtype)
+        if not isinstance(W, np.ndarray):
+            W = B.stop_gradient(W)
         return W if self.half is None else W * self.half
 
     def prepare(self, start: Array, *, host: bool) -> Array | None:

@@ -66,8 +66,7 @@ def largest_pairs(
     [3.0, 0.070711]
     """
     k = alpha.shape[0]
-    stop = np.flatnonzero(beta == 0)
-    live = int(stop[0]) + 1 if stop.size else k
+    live = k if beta.all() else int(np.argmin(beta != 0)) + 1
     found = min(count, live)
     # the routine writes over both arrays, and uses the place of the last coupling
     m, values, vectors, info = lapack.dstemr(
@@ -75,9 +74,12 @@ def largest_pairs(
     )
     if info != 0 or m != found:
         raise np.linalg.LinAlgError(f"eigenvalues of a tridiagonal matrix: dstemr failed with info={info}")
-    theta, residual, y = np.zeros(count), np.zeros(count), np.zeros((k, count))
-    theta[:found], y[:live, :found] = values[:found][::-1], vectors[:, :found][:, ::-1]
-    residual[:found] = np.abs(beta[live - 1] * y[live - 1, :found])
+    theta, y = values[:found][::-1].copy(), vectors[:, :found][:, ::-1].copy()
+    residual = np.abs(beta[live - 1] * y[-1])
+    if live < k:
+        y = np.concatenate([y, np.zeros((k - live, found))])
     if found < count:  # the space is exhausted: say so by values that cannot be mistaken
-        theta[found:] = np.nan
+        missing = (0, count - found)
+        theta, residual = np.pad(theta, missing, constant_values=np.nan), np.pad(residual, missing)
+        y = np.pad(y, ((0, 0), missing))
     return theta, residual, y
