@@ -18,7 +18,7 @@ from .host import (
     to_numpy,
 )
 from .inverse_factor import inverse_factor
-from .linalg import adjoint, cholesky, conj, gram, matmul, multiply_add, transpose, triangular_solve
+from .linalg import adjoint, cholesky, conj, gram, matmul, multiply_add, thin_product, transpose, triangular_solve
 from .loop import fori_loop, get_rows, set_rows
 from .memory import keep_freed_memory
 from .namespace import (
@@ -30,6 +30,7 @@ from .namespace import (
     dtype_named,
     eps,
     has_float64,
+    has_native_bfloat16,
     is_array,
     is_complex,
     is_cupy,
@@ -92,6 +93,7 @@ __all__ = [
     "get_rows",
     "gram",
     "has_float64",
+    "has_native_bfloat16",
     "host_reads",
     "host_view",
     "into",
@@ -138,6 +140,7 @@ __all__ = [
     "three_term",
     "to_float",
     "to_numpy",
+    "thin_product",
     "transpose",
     "triangular_solve",
     "with_derivative",

@@ -151,6 +151,20 @@ def has_float64(xp: Namespace, device: Any) -> bool:
     return is_numpy(xp) or _has_float64(xp, device)
 
 
+def has_native_bfloat16(xp: Namespace, device: Any) -> bool:
+    """Whether products in bfloat16 on `device` are known to be faster than in float32: torch, and a CPU made for it.
+
+    False where it is not known: on other devices, and in versions of torch that do not tell.
+    """
+    if not is_torch(xp) or getattr(device, "type", "") != "cpu":
+        return False
+    import torch
+
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    native = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
+    return bool(native) and torch.backends.mkldnn.is_available()
+
+
 def common_dtype(xp: Namespace, *dtypes: Any) -> Any:
     """Promoted dtype; the half-precision formats promote with anything to at least the other one."""
     names = {dtype_name(d) for d in dtypes}

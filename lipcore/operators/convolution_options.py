@@ -83,6 +83,12 @@ def read_padding(padding: Any, axes: int) -> Pads:
     return tuple(pair for pair in pads if pair is not None)
 
 
+def multiplications(convolution: Any) -> int:
+    """Multiplications of one product of a (transposed) convolution, to the padding."""
+    pixels = min(math.prod(convolution.domain_shape[1:]), math.prod(convolution.range_shape[1:]))
+    return int(math.prod(convolution.kernel.shape) * pixels)
+
+
 def to_images(X: Array, image: Shape, batch: Shape, xp: Namespace) -> Array:
     """Block (*batch, N, K) as K images, those of a batch side by side in the channels: (K, batch * c, *spatial).
 

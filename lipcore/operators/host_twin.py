@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from .attention_kernel import AttentionKernel
 from .attention_scores import Scores
 from .base import LinearOperator
 from .convolution import Convolution
+from .convolution_options import multiplications
 from .convolution_transpose import ConvolutionTranspose
 from .dense import Dense
 from .diagonal import Diagonal
@@ -78,7 +78,7 @@ class HostViews:
         if type(x) not in _KNOWN:
             raise NoTwinError
         if isinstance(x, Convolution | ConvolutionTranspose):
-            self.heavy |= _multiplications(x) > _SMALL
+            self.heavy |= multiplications(x) > _SMALL
         self.pays |= isinstance(x, AttentionJacobian | Convolution | ConvolutionTranspose)
         home = {"xp": self._numpy, "device": "cpu", "dtype": B.numpy_dtype(x.dtype)}
         kept = {key: value for key, value in x.__dict__.items() if key not in home}
@@ -115,12 +115,6 @@ def may_be_differentiated(x: Any) -> bool:
     else:
         parts = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, list | tuple) else []
     return any(map(may_be_differentiated, parts))
-
-
-def _multiplications(convolution: Convolution | ConvolutionTranspose) -> int:
-    """Multiplications of one product, to the padding."""
-    pixels = min(math.prod(convolution.domain_shape[1:]), math.prod(convolution.range_shape[1:]))
-    return int(math.prod(convolution.kernel.shape) * pixels)
 
 
 def host_twin(operator: LinearOperator) -> Twin | None:

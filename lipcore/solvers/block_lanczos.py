@@ -100,6 +100,8 @@ class BlockLanczos:
         self.period, self._longest, self._local = 1, _LONGEST if self._tolerated else 1, False
         self._coupled = False  # the kept rows of a restart are coupled to the next block, by the step to come
         self._loss = self._largest
+        # products in half precision lose so much in every step, whatever was lost before
+        self._noise = B.eps(xp, products.A.dtype) / 32
         self._spent = 0.0  # losses that the kept rows have taken in since they were polished
         self._settled = (0, self._R, False)
 
@@ -130,7 +132,7 @@ class BlockLanczos:
         fine = self.period == 1 or loss <= self._tolerated
         if fine:
             quiet = _QUIET * self.eps if self.period == 1 else math.sqrt(self.eps * self._tolerated)
-            if loss <= quiet:
+            if loss <= max(quiet, self._noise):
                 self.period = min(max(4, 2 * self.period), self._longest)
             elif loss > self._tolerated / 4:
                 self.period = max(self.period // 2, 1)

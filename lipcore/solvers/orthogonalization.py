@@ -30,15 +30,13 @@ class Orthonormal(NamedTuple):
 
 def inner(V: Array, W: Array) -> Array:
     """Inner products ``<v_i, w_j>``, shape (..., p, b), of the rows of `V` (..., p, n) and `W` (..., b, n)."""
-    xp = B.array_namespace(V, W)
     # conjugating block and result spares a conjugated copy of the basis
-    return B.conj(xp.matmul(V, B.transpose(B.conj(W))))
+    return B.conj(B.transpose(B.thin_product(B.conj(W), B.transpose(V))))
 
 
 def combine(coefficients: Array, V: Array) -> Array:
     """Rows ``sum_i c_ij v_i``, shape (..., b, n), for `coefficients` (..., p, b) and a basis `V` (..., p, n)."""
-    xp = B.array_namespace(V)
-    return xp.matmul(B.transpose(coefficients), V)
+    return B.thin_product(B.transpose(coefficients), V)
 
 
 def norms(W: Array) -> Array:

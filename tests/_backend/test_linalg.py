@@ -111,3 +111,23 @@ def test_multiply_add_rounds_once(backend, name, stack):
         assert found.dtype == a.dtype
         found = backend.to_numpy(backend.xp.astype(found, backend.dtype("float32")))
         assert np.all(np.abs(found - expected) <= unit * np.abs(expected) + 1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_thin_products_in_parts(backend: Backend, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if backend.native == "torch":
+        import torch
+
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    elif threads > 1:
+        pytest.skip("torch's threads")
+    rng, long = np.random.default_rng(3), 1 << 16
+    for name in backend.dtypes:
+        V = _matrix(rng, (5, long), name)
+        for rows in (1, 2):
+            x, y = _matrix(rng, (rows, 5), name), _matrix(rng, (rows, long), name)
+            tolerance = {"rtol": 0, "atol": 1e5 * np.finfo(name).eps}
+            found = B.thin_product(backend.asarray(x), backend.asarray(V))
+            np.testing.assert_allclose(B.to_numpy(found), x @ V, **tolerance)
+            found = B.thin_product(backend.asarray(y), B.transpose(backend.asarray(V)))
+            np.testing.assert_allclose(B.to_numpy(found), y @ V.T, **tolerance)
