@@ -92,4 +92,4 @@ class _Step:
         return True
 
     def _at(self, i: int, j: int) -> int:
-        return int(self._a.ctypes.data) + self._a.itemsize * (i + j * self._n)
+        return int(self._a.ctypes.data + self._a.itemsize * (i + j * self._n))

@@ -29,8 +29,7 @@ __all__ = ["GramCertificate"]
 # Of the largest diagonal entry: entries are below 2^100 then, the largest one is above 2^-100, and none is NaN.
 _SMALLEST, _LARGEST = 2.0**-140, 2.0**198
 # Of the trace, for a copy in single precision in which nothing overflows, and nothing of weight underflows.
-_SINGLE_RANGE = 2.0**60
-_PANEL = 256
+_SINGLE_RANGE = 2.0**30
 
 
 class GramCertificate:
@@ -130,11 +129,8 @@ class GramCertificate:
             return None
         code = "c" if self.is_complex else "s"
         product = getattr(scipy.linalg.blas, code + ("hemv" if self.is_complex else "symv"))
-        copy = np.empty((self.size, self.size), dtype="c8" if self.is_complex else "f4", order="F")
-        for start in range(0, self.size, _PANEL):
-            panel = slice(start, self.size), slice(start, start + _PANEL)
-            with np.errstate(all="ignore"):  # above the diagonal is whatever was in memory
-                copy[panel] = self.negative[panel]
+        with np.errstate(all="ignore"):  # above the diagonal is whatever was in memory
+            copy = self.negative.astype("c8" if self.is_complex else "f4")
         return lambda x: product(-1.0, copy, x, lower=1)
 
     def side(self, x: Array) -> tuple[Array, Array]:

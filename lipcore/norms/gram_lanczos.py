@@ -17,6 +17,8 @@ _MOST = 320
 _INVERSE_STEPS = 12
 # Norms attained by vectors of single precision lack about 1e-7 at worst; wanted within this, they are good enough.
 _SINGLE = 2e-7
+# An error estimated by residuals at most so many times too large may be estimated otherwise too.
+_TRUSTED, _AIM = 20.0, 6.0
 # A step this small, relative to the norm, has nothing new in it.
 _EXHAUSTED = {np.dtype("f4"): 2e-7, np.dtype("f8"): 1e-14}
 
@@ -64,14 +66,14 @@ def _lanczos(product: Any, start: Vector, rtol: float, most: int) -> tuple[Vecto
             w -= basis.dtype.type(beta[j - 1]) * basis[j - 1]
         alpha[j] = np.vdot(basis[j], w).real
         w -= basis.dtype.type(alpha[j]) * basis[j]
-        beta[j] = np.linalg.norm(w)
+        beta[j] = math.sqrt(np.vdot(w, w).real)
         exhausted = j + 1 == most or beta[j] <= tiny * np.max(alpha[: j + 1])
         if exhausted or j + 1 == schedule.look:
             values, vectors = scipy.linalg.eigh_tridiagonal(
-                alpha[: j + 1], beta[:j], select="i", select_range=(max(j - 4, 0), j)
+                alpha[: j + 1], beta[:j], select="i", select_range=(max(j - 4, 0), j), check_finite=False
             )
             excess = _error(values, beta[j] * np.abs(vectors[-1])) / (2 * rtol * values[-1])
-            if exhausted or excess <= 1:
+            if exhausted or excess <= 1 or schedule.risen(values[-1], excess) <= 2 * rtol * values[-1]:
                 return basis[: j + 1].T @ vectors[:, -1].astype(basis.dtype), j + 1
             schedule.missed_by(excess)
         if j + 1 == basis.shape[0]:
@@ -85,7 +87,16 @@ class _Schedule:
 
     def __init__(self) -> None:
         self.look = _CYCLE
-        self._last = (0, math.inf)
+        self._last, self._value = (0, math.inf), 0.0
+
+    def risen(self, value: float, excess: float) -> float:
+        """Estimate of what the Ritz value still lacks: thrice that of a geometric series; infinite where not to be had.
+
+        The estimate by residuals, `excess` times too large, takes the nearest gap for all of the residual's directions.
+        """
+        fallen, rise = excess / self._last[1], value - self._value
+        self._value = value
+        return 3.0 * rise * fallen / (1.0 - fallen) if excess < _TRUSTED and fallen < 0.5 else math.inf
 
     def missed_by(self, excess: float) -> None:
         """At step `look` the error was so many times larger than wanted."""
@@ -95,7 +106,8 @@ class _Schedule:
             self.look += longest
             return
         falling = math.log(before / excess) / (self.look - step)
-        self.look += min(max(math.ceil(math.log(excess) / falling), 1), longest)
+        aim = _AIM if excess > 2 * _AIM else 1.0
+        self.look += min(max(math.ceil(math.log(excess / aim) / falling), 2), longest)
 
 
 def _error(values: Vector, residuals: Vector) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.linalg.blas
 
 from .. import _backend as B
 from .._typing import Array
@@ -13,6 +14,9 @@ from . import scaling as s
 from .cholesky import check_finite, check_matrices, scale_exponents, scaling_loss, working_copy
 
 __all__ = ["attained_down", "norm_lower_bound"]
+
+# Entries from which on a product is worth the call of another library.
+_LARGE = 1 << 18
 
 
 def norm_lower_bound(a: Array, v: Array) -> Any:
@@ -91,7 +95,7 @@ def attained_down(a: np.ndarray[Any, Any], v: np.ndarray[Any, Any], frobenius: A
     """
     v = _unit_scaled(v)
     n, is_complex = v.shape[-1], a.dtype.kind == "c" or v.dtype.kind == "c"
-    w = a @ v if v.ndim == 1 else (a @ v[..., None])[..., 0]
+    w = _product(a, v) if v.ndim == 1 else (a @ v[..., None])[..., 0]
     reached = r.sqrt_down(r.sum_squares(w)[0])
     length = r.sqrt_up(r.sum_squares(v)[1])
     # A product of a real and a complex number is two real ones, but NumPy may compute four, with zeros.
@@ -101,6 +105,17 @@ def attained_down(a: np.ndarray[Any, Any], v: np.ndarray[Any, Any], frobenius: A
     with np.errstate(invalid="ignore"):
         bound = r.add_down(ratio, -np.nextafter(loss * frobenius + 4 * underflow, np.inf))
     return bound if np.ndim(bound) == 0 else np.where(length > 0, bound, 0.0)
+
+
+def _product(a: np.ndarray[Any, Any], v: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """``a v`` by SciPy's BLAS for a large matrix: NumPy's may have one thread (`scipy_blas_threads`)."""
+    contiguous = a.flags.c_contiguous or a.flags.f_contiguous
+    if a.size < _LARGE or a.dtype != v.dtype or not contiguous:
+        return np.asarray(a @ v)
+    columns, turned = (a, 0) if a.flags.f_contiguous else (a.T, 1)
+    gemv = scipy.linalg.blas.get_blas_funcs("gemv", (columns,))
+    product: np.ndarray[Any, Any] = gemv(1.0, columns, v, trans=turned)
+    return product
 
 
 def _unit_scaled(v: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

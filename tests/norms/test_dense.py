@@ -193,6 +193,41 @@ def test_lanczos_finds_the_leading_vector() -> None:
         assert steps < 120
 
 
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_lanczos_in_single_precision_finds_it_too(dtype: str, order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = np.asarray(draw((330, 300), dtype, 7), order=order)
+    gram = GramCertificate(a)
+    monkeypatch.setattr(gram, "matvec", None)  # in double precision
+    vector, steps = gram_lanczos.leading_vector(gram, 5e-7)
+    assert vector.dtype.itemsize == wide(a).dtype.itemsize // 2
+    matrix, vector = gram.side(vector)
+    reached = np.linalg.norm(matrix @ vector) / np.linalg.norm(vector)
+    assert np.linalg.norm(a, 2) * (1 - 1e-6) < reached
+    assert steps < 80
+
+
+@pytest.mark.parametrize("exponent", [-60, 60])
+def test_large_and_small_entries_keep_to_double_precision(exponent: int) -> None:
+    a = np.ldexp(draw((220, 210), "float64", 8), exponent)
+    gram = GramCertificate(a)
+    assert gram.exponent == 0
+    assert gram.single_product() is None
+    assert GramCertificate(np.ldexp(a, -exponent)).single_product() is not None
+    assert_around(dense_bounds(a, 1e-6), np.linalg.norm(a, 2))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (400, 300), (300, 400)])
+def test_what_is_not_finite_shows_in_the_diagonal(shape: tuple[int, int], bad: float) -> None:
+    """The matrix is not scanned beforehand."""
+    for place in ((0, 0), (shape[0] - 1, shape[1] - 1), (7, 13)):
+        a = draw(shape, "float64", 9)
+        a[place] = bad
+        with pytest.raises(ValueError, match="must be finite"):
+            dense_bounds(a)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
 def test_vectors_bound_from_below(dtype: str, scale: float) -> None:
@@ -257,3 +292,12 @@ def test_a_gram_matrix_survives_failed_factorisations(dtype, n):
     theta = norm * tried[-1] / 2.0**gram.exponent
     product = (gram.scaled.conj().T @ gram.scaled).conj() if dtype == "complex128" else gram.scaled.T @ gram.scaled
     np.testing.assert_allclose(lower @ lower.conj().T, theta**2 * np.eye(n) - product, atol=1e-7 * norm**2)
+
+
+def test_a_product_in_single_precision_ignores_what_was_in_memory() -> None:
+    a, x = draw((300, 250), "float64", 11), draw((250,), "float32", 12)
+    gram = GramCertificate(a)
+    gram.negative[np.triu_indices(250, 1)] = 1e300  # warns of an overflow where it is read
+    product = gram.single_product()
+    assert product is not None
+    np.testing.assert_allclose(product(x), a.T @ (a @ x), rtol=0, atol=1e-4 * np.linalg.norm(a, 2) ** 2)
