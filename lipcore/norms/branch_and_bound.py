@@ -151,19 +151,20 @@ def supremum(
 
 
 @B.one_blas_thread()
-def first_peaks(gram: LagGram, rtol: float, count: int = 5) -> tuple[list[Peak], float]:
+def first_peaks(gram: LagGram, rtol: float, count: int = 5, steps: int = 8) -> tuple[list[Peak], float]:
     """Polished maximisers from a coarse grid, largest first, and the median of the grid's norms over the largest.
 
     Notes
     -----
     Missing the global maximum costs time, not truth. On Gaussian kernels (16 to 128 channels, 3 x 3 and 5 x 5, 98
     draws) five peaks from a grid of radius pi / 8 came within 7e-4 of the supremum each time; three from pi / 5
-    missed it by more than 1e-3 in one draw of ten.
+    missed it by more than 1e-3 in one draw of ten. `steps` of Lanczos rank the angles: with five instead of eight two
+    peaks missed it by more than 1e-3 in four draws of thirty instead of five, with three in nine, by up to 6 %.
     """
     symbol = gram.symbol
     radius = np.pi / (8 if symbol.dimension < 3 and symbol.groups < 16 else 4)
     grid = cover(symbol.weights, radius, symbol.groups, half=symbol.is_real)
-    squares, vectors = gram.top(grid.groups, grid.centres, 8)
+    squares, vectors = gram.top(grid.groups, grid.centres, steps)
     best = separated(symbol, grid.groups, grid.centres, squares, count, np.pi / 6)
     found = [polish(symbol, int(grid.groups[i]), grid.centres[i], vectors[i], rtol) for i in best]
     found.sort(key=lambda p: -p.lower)

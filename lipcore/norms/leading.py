@@ -156,7 +156,9 @@ def _lanczos(side: LinearOperator, start: Array, *, capacity: int, short: bool, 
         B.keep_freed_memory()
     reserved = capacity if lazy and vector else min(capacity, _RESERVED)
     policy = "full" if short else "none"
-    return NormalLanczos(side, start, capacity=reserved, reorthogonalize=policy, keep=vector, near_unit=True)
+    return NormalLanczos(
+        side, start, capacity=reserved, reorthogonalize=policy, keep=vector, near_unit=True, owned=True
+    )
 
 
 def _start(

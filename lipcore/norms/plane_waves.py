@@ -147,7 +147,7 @@ def _start(convolution: Convolution, kernel: np.ndarray[Any, Any], dtype: str) -
     symbol = symbol_of(convolution, kernel)
     if not np.any(symbol.taps):
         return np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5, dtype=dtype)
-    return plane_wave(convolution, symbol, first_peaks(LagGram(symbol), 1e-2, count=2)[0][0], dtype=dtype)
+    return plane_wave(convolution, symbol, first_peaks(LagGram(symbol), 1e-2, count=2, steps=5)[0][0], dtype=dtype)
 
 
 def _stacked_starts(convolution: Convolution) -> Array:

@@ -35,6 +35,8 @@ class NormalLanczos:
         Keep the basis, for `vector` and `V`. A run without reorthogonalisation needs two vectors only.
     near_unit : bool
         The norm of `v0` is known to be about one, which spares passes over it.
+    owned : bool
+        `v0` may be written over, which spares fresh memory.
     host_scale : bool
         Read one number at the start to choose the scaling, or none.
 
@@ -65,9 +67,8 @@ class NormalLanczos:
 
     Cost of one step: one product with A and one with A^H; with "none" about nine passes over a vector and no fresh
     memory but that of the basis; with "full" 2 j more in step j. Memory: ``capacity + 1`` vectors, two with
-    ``keep=False``. No host read in `expand`; one in the
-    constructor unless ``host_scale=False``; one in `ritz`. The recurrence is Lanczos (1950); one full pass after the
-    local one amounts to twice is enough (Giraud et al. 2005).
+    ``keep=False``. No host read in `expand`; one in the constructor unless ``host_scale=False``; one in `ritz`. The
+    recurrence is Lanczos (1950); one full pass after the local one amounts to twice is enough (Giraud et al. 2005).
 
     Examples
     --------
@@ -90,6 +91,7 @@ class NormalLanczos:
         reorthogonalize: str = "full",
         keep: bool = True,
         near_unit: bool = False,
+        owned: bool = False,
         host_scale: bool = True,
     ) -> None:
         if reorthogonalize not in ("full", "none"):
@@ -99,14 +101,13 @@ class NormalLanczos:
         self.keep = keep or self.full
         self.capacity, self.steps = max(1, capacity), 0
         with B.detached(self.xp):
-            v = self._prepared(B.stop_gradient(B.cast(v0, self.products.dtype))[..., None, :], near_unit)
+            v = self._prepared(B.stop_gradient(B.cast(v0, self.products.dtype))[..., None, :], near_unit, owned)
             self._pending = self.products.prepare(v, host=host_scale)
             # one row in the host's memory: its numbers are read at no cost, and Python's are faster than arrays of one
             self._plain = B.is_plain_row(v)
-            if self._plain:
-                self._T: Any = np.empty((self.capacity, 2))
-                self._beta: Any = 0.0
-            else:
+            self._T: Any = np.empty((self.capacity, 2)) if self._plain else None
+            self._beta: Any = 0.0
+            if not self._plain:
                 real = self.products.real
                 column = self.xp.real(v[..., :1]) if B.is_complex(self.xp, v.dtype) else v[..., :1]
                 pair = B.cast(self.xp.concat([column, column], axis=-1), real)
@@ -116,7 +117,7 @@ class NormalLanczos:
         self._v: Array = v
         self._before: Array | None = None
 
-    def _prepared(self, v: Array, near_unit: bool) -> Array:
+    def _prepared(self, v: Array, near_unit: bool, owned: bool) -> Array:
         """The start, scaled to norm 1 from any scale, and with a basis to keep, its first row."""
         xp, batch, n = self.xp, self.products.A.shape[:-2], self.products.A.shape[-1]
         if tuple(v.shape) != (*batch, 1, n):
@@ -124,9 +125,10 @@ class NormalLanczos:
         self._V: Any = B.empty_rows(v, self.capacity + 1, xp=xp) if self.keep else None
         v = v if near_unit else _of_moderate_size(v)
         size = norms(v)
-        room = self._room(0)
-        v = B.into(room, xp.multiply, v, B.cast(reciprocal(size, size > 0), v.dtype))
-        return self._kept(0, v, room)
+        room, factor = self._room(0), B.cast(reciprocal(size, size > 0), v.dtype)
+        if room is None and owned:
+            return self._kept(0, B.overwrite(xp.multiply, v, factor), None)
+        return self._kept(0, B.into(room, xp.multiply, v, factor), room)
 
     def _room(self, j: Any) -> Array | None:
         """Where v_j is to be written, if kernels can: its row of the basis, or the memory of v_{j-2}."""
@@ -178,20 +180,20 @@ class NormalLanczos:
             extra = max(steps - self.capacity, self.capacity // 2)
             if self.keep:
                 self._V = self.xp.concat([self._V, B.empty_rows(self._V, extra, xp=self.xp)], axis=-2)
-            xp = B.array_namespace(self._T)
-            self._T = xp.concat([self._T, B.empty_rows(self._T, extra, xp=xp)], axis=-2)
+            T, xp = self._T, B.array_namespace(self._T)
+            self._T = xp.concat([T, B.empty_rows(T, extra, xp=xp)], axis=-2)
             self.capacity += extra
 
     def _advance(self, j: Any) -> None:
         """Step j: uses v_j and beta_{j-1}, sets alpha_j, beta_j and v_{j+1}."""
         p, v, room = self.products, self._v, self._room(j + 1)
-        W = p.matmat(v) if self._pending is None else self._pending
+        W, square = (p.matmat(v), None) if self._pending is None else (self._pending, p.square)
         self._pending = None
         squares = B.squares_of_plain_row if self._plain else B.sum_squares
-        alpha = _real_dot(v, W, plain=self._plain) if self.hermitian else squares(W)
+        alpha = _real_dot(v, W, plain=self._plain) if self.hermitian else squares(W) if square is None else square
         W = W if self.hermitian else p.rmatmat(W)
-        W = self._recurrence(j, W, alpha, room)
-        factor = (self._noted if self._plain else self._noted_array)(j, alpha, squares(W))
+        W, noted = self._recurrence(j, W, alpha, room), self._noted if self._plain else self._noted_array
+        factor = noted(j, alpha, squares(W))
         self._before, self._v = v, self._kept(j + 1, B.scaled_rows(W, factor, room), room)
 
     def _noted(self, j: int, alpha: float, square: float) -> float:
@@ -234,10 +236,8 @@ class NormalLanczos:
         return self._coefficients()[..., 1]
 
     def _coefficients(self) -> Array:
-        T = self._T[..., : self.steps, :]
-        if not self._plain:
-            return T
-        return B.from_numpy(T, xp=self.xp, device=B.device_of(self._v), dtype=self.products.real)
+        T, like = self._T[..., : self.steps, :], {"xp": self.xp, "device": B.device_of(self._v)}
+        return B.from_numpy(T, **like, dtype=self.products.real) if self._plain else T
 
     @property
     def V(self) -> Array:
@@ -274,12 +274,11 @@ class NormalLanczos:
         """Unit vectors (*batch_shape, [count,] N) from coordinates (*batch_shape, k[, count])."""
         if not self.keep:
             raise ValueError("the basis was not kept; give `keep=True` for vectors")
-        single = y.ndim == len(self.products.A.batch_shape) + 1
-        xp, k = self.xp, y.shape[-1] if single else y.shape[-2]
+        single, xp = y.ndim == len(self.products.A.batch_shape) + 1, self.xp
         host = y[..., None] if single else y
         c = B.from_numpy(host, xp=xp, device=B.device_of(self._v), dtype=self.products.dtype)
         with B.detached(xp):
-            rows = combine(c, self._V[..., :k, :])
+            rows = combine(c, self._V[..., : host.shape[-2], :])
             size = norms(rows)
             rows = rows * B.cast(reciprocal(size, size > 0), rows.dtype)
         return rows[..., 0, :] if single else rows

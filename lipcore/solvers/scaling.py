@@ -24,6 +24,8 @@ class RowProducts:
     ----------
     log2_scale : float64 NumPy array (*batch_shape), array (*batch_shape) or None
         Base-2 logarithm of `c`; None while no scaling is needed.
+    square : float or None
+        Sum of squares of what `prepare` returned, where that was formed to choose the scale.
     forward, backward : int
         Products made so far, in columns.
 
@@ -40,6 +42,7 @@ class RowProducts:
         self.eps = B.eps(A.xp, self.dtype)
         self.log2_scale: Any = None
         self.half: Array | None = None
+        self.square: float | None = None
         self.forward = self.backward = 0
 
     @property
@@ -84,6 +87,11 @@ class RowProducts:
             return None
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             W = self.matmat(start)
+            if host and B.is_plain_row(W):
+                square, safe = B.to_float(B.sum_squares(W)[0, 0]), 4.0 ** self._limits()[1]
+                if 1 / safe < square < safe:  # of moderate scale; one pass, which the caller needs anyway
+                    self.square = square
+                    return W
         if not self.set_scale(W, host=host):
             return W
         if not host or B.is_traced(W):

@@ -129,6 +129,37 @@ def test_without_a_basis_the_recurrence_is_the_same(backend) -> None:
             runs[1].vector(runs[1].ritz().y)
 
 
+def test_an_owned_start_gives_the_same_run_and_others_are_left_alone(backend) -> None:
+    a = backend.asarray(gaussian(30, 20).astype("float32"))
+    v0 = gaussian(1, 20, seed=1)[0]
+    v0 = (2 * v0 / np.linalg.norm(v0)).astype("float32")
+    given, own = backend.asarray(v0), backend.asarray(v0.copy())
+    runs = [
+        NormalLanczos(Dense(a), start, reorthogonalize="none", keep=False, near_unit=True, owned=owned)
+        for start, owned in ((given, False), (own, True))
+    ]
+    for run in runs:
+        run.expand(8)
+    np.testing.assert_array_equal(B.to_numpy(given), v0)
+    np.testing.assert_allclose(B.to_numpy(runs[1].alpha), B.to_numpy(runs[0].alpha), rtol=1e-6)
+
+
+@pytest.mark.parametrize("hermitian", [False, True])
+def test_the_first_product_is_used_once(hermitian: bool) -> None:
+    """Whatever chooses the scale, alpha_0 is that of the start."""
+    a = gaussian(30, 30)
+    a = a + a.T
+    v0 = gaussian(1, 30, seed=1)[0]
+    unit = v0 / np.linalg.norm(v0)
+    for scale in (1.0, 2.0**9, 2.0**-9, 2.0**200):
+        run = NormalLanczos(Dense(scale * a), v0, hermitian=hermitian)
+        run.expand(2)
+        c = 1.0 if run.products.log2_scale is None else 2.0 ** float(run.products.log2_scale)
+        image = (c * scale) * (a @ unit)
+        assert float(run.alpha[0]) == pytest.approx(unit @ image if hermitian else image @ image, rel=1e-12)
+        assert run.matvecs == (2 if hermitian else 4) + (run.products.log2_scale is not None)
+
+
 def test_batched_equals_looped() -> None:
     a, v0 = gaussian(20, 12, batch=(3,)), gaussian(3, 12, seed=2)
     run = NormalLanczos(Dense(a), v0)
