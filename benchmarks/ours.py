@@ -52,7 +52,7 @@ def leading(operators: Iterator[tuple[str, Any]], k: int, tol: float) -> Iterato
         def run(a: Any = a) -> Array:
             return np.asarray(lc.svds(a, k, tol=tol, rng=0, return_singular_vectors=False))
 
-        yield Contestant(f"lipcore svds k={k}, {name}", run, ours=True)
+        yield Contestant(f"lipcore svds k={k}, tol {tol:g}, {name}", run, ours=True)
 
 
 def convolution(problem: Convolution) -> Iterator[tuple[str, Any]]:

@@ -7,17 +7,21 @@ from typing import Any
 from benchmarks import ours, peers_convolution, peers_dense, problems
 
 K = 10
+# Residuals whose squares over the gaps keep the values of the convolution within 1e-5. ARPACK is asked for 1e-3 and for
+# all digits; at its next looser tolerance, 1e-2, it takes two thirds of the time and is off by 7e-4.
+LOOSE = 2.5e-3
 
 
 def test_convolution(contest: Any) -> None:
     problem = problems.COLUMNS["256-256-32"]
     entries = [
+        *ours.torch_first(ours.leading(ours.convolution(problem), K, LOOSE)),
         *ours.torch_first(ours.leading(ours.convolution(problem), K, 1e-3)),
         *peers_convolution.arpack(problem, k=K),
         *peers_convolution.primme_convolution(problem, k=K, tolerances=(1e-3, 1e-2)),
     ]
     table = contest(f"svds(k={K}), {problem.name}", entries, problem.values(K))
-    name = f"lipcore svds k={K}, torch"
+    name = f"lipcore svds k={K}, tol {LOOSE:g}, torch"
     table.expect_accuracy("all ten values", name, within=1e-5)
     best = table.fastest(among="arpack", accuracy=1e-5)
     table.expect_ratio("at least 3x faster than arpack within 1e-5", name, best, at_most=1 / 3)
@@ -33,7 +37,7 @@ def test_dense(contest: Any) -> None:
     ]
     table = contest(f"svds(k={K}), 2000 x 2000, float32, gaussian", entries, exact)
     for library in ("NumPy", "torch"):
-        name = f"lipcore svds k={K}, {library}"
+        name = f"lipcore svds k={K}, tol {1e-3:g}, {library}"
         table.expect_accuracy(f"{library}, all ten values", name, within=1e-6)
         row = table.row(name)
         reached = max(map(abs, row.errors(exact))) if row is not None else 0.0

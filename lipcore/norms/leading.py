@@ -13,10 +13,10 @@ from .. import _backend as B
 from .._typing import Array
 from ..operators.base import LinearOperator
 from ..operators.detached import DetachedOperator
+from ..operators.narrowed import narrowed
 from ..solvers.normal_lanczos import NormalLanczos
 from ..solvers.tridiagonal import RitzPairs
 from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
-from .single_precision import in_single_precision
 from .start import start_vector
 from .value_error import value_error
 
@@ -26,8 +26,9 @@ _NOISE = 0.1
 # The same where nothing is claimed: enough to find what the given vector does not contain.
 _UNCLAIMED_NOISE = 0.03
 _CYCLE = 8
-# Steps that finish in double precision what single precision has found, and what is asked of the latter at most.
-_FINISH, _SINGLE_RTOL = 2, 5e-7
+# Steps that finish in double precision what single precision has found, what is asked of the latter at most, and what
+# errors of its products are borne.
+_FINISH, _SINGLE_RTOL, _SINGLE = 2, 5e-7, 2.0**-17
 # An error is never estimated below this fraction of the residual. A warm start lies within the cluster at the top, if
 # there is one, and hides it for longer.
 _RESOLUTION, _WARM_RESOLUTION = 0.025, 0.1
@@ -78,17 +79,18 @@ def leading_run(
 
     A member is done when the estimated relative error of its value is at most `rtol`; with a `failure_probability`,
     when its probabilistic upper bound is within `rtol` of its value. `maxiter` bounds the products with ``A^H A``.
-    Where nothing is claimed of the start, a matrix of double precision is iterated on in single precision first, and
-    only finished in its own. Without `vector` long vectors are not kept, and the run is never restarted.
+    Where no start is given and nothing is claimed of it, a matrix or convolution of double precision is iterated on in
+    single precision first, and only finished in its own. Without `vector` long vectors are not kept, and the run is
+    never restarted.
     """
     side, rng = smaller_side(operator), B.as_rng(rng)
     side = side if B.is_numpy(side.xp) else DetachedOperator(side)
-    warm = _warm_vector(side, operator, v0)
-    resolution = _RESOLUTION if warm is None else _WARM_RESOLUTION
     n, batch = side.shape[-1], side.batch_shape
     per_member = failure_probability / max(1, math.prod(batch))
-    low = None if warm is not None or failure_probability else in_single_precision(side)
-    if low is None or maxiter <= _FINISH:
+    low = narrowed(operator, _SINGLE) if v0 is None and not failure_probability and maxiter > _FINISH else None
+    warm = _warm_vector(side, operator, v0) if low is None else None
+    resolution = _RESOLUTION if warm is None else _WARM_RESOLUTION
+    if low is None:
         start, overlap = _start(side, warm, rng, per_member)
         before, cycle = 0, _CYCLE
     else:

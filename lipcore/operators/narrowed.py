@@ -49,7 +49,7 @@ def narrowed(operator: LinearOperator, accuracy: float) -> LinearOperator | None
 
     Notes
     -----
-    One pass over the data for the copy, and two numbers read for their range.
+    One pass over the data for the copy, two over the copy for its range, and one number read.
 
     Examples
     --------
@@ -71,9 +71,11 @@ def narrowed(operator: LinearOperator, accuracy: float) -> LinearOperator | None
         pays = work >= _WORK[name] and data.ndim > 2 and B.has_native_bfloat16(operator.xp, operator.device)
     else:
         pays = work >= _WORK["matrix" if isinstance(_inner(operator), Dense) else "convolution"]
-    if not pays or not _in_range(data):
+    if not pays:
         return None
-    return _recast(operator, B.dtype_named(operator.xp, name))
+    with np.errstate(over="ignore", invalid="ignore"):
+        low = _recast(operator, B.dtype_named(operator.xp, name))
+        return low if _in_range(_data_and_work(low)[0]) else None
 
 
 def _inner(operator: LinearOperator) -> LinearOperator:
@@ -106,10 +108,8 @@ def _(operator: Any) -> tuple[Any, int]:
 
 
 def _in_range(data: Any) -> bool:
-    xp = B.array_namespace(data)
-    sizes = xp.abs(xp.reshape(data, (-1,)))
-    largest = float(B.to_numpy(xp.max(sizes)))
-    return 1 / _RANGE < largest < _RANGE
+    largest = B.largest_entry(B.array_namespace(data).reshape(data, (-1,)))
+    return bool(1 / _RANGE < float(B.to_numpy(largest)[0]) < _RANGE)
 
 
 def _recast(operator: LinearOperator, dtype: Any) -> LinearOperator:
