@@ -95,11 +95,11 @@ def opnorm(
     one is multiple, the result is one element of the subdifferential.
 
     Where torch or JAX arrays lie in the host's memory, matrices, small convolutions and attention are iterated on in
-    NumPy, without a copy. A matrix of double precision is iterated on in single precision first, in a copy, and
-    finished in its own.
+    NumPy, without a copy. A matrix or convolution of double precision is iterated on in single precision first, in
+    a copy, and finished in its own.
 
     Memory: two vectors of length min(M, N); where a derivative may be asked for (of an operator of one's own that
-    cannot be seen), or for short vectors, one per step, restarted at 2 GiB.
+    cannot be seen), for short vectors, or of a copy in single precision, one per step, restarted at 2 GiB.
 
     Examples
     --------
