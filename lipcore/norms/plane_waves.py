@@ -20,6 +20,12 @@ from .symbol import Symbol
 __all__ = ["host_kernels", "plane_wave", "symbol_of", "symbol_start_vectors"]
 
 
+# How far the peaks of start vectors are polished. The modes near the norm of n pixels lie pi / n apart in angle: a wave
+# that is off by several has little of the first. At 224 x 224, 64 channels, two kernels of three took 205 and 155 steps
+# from peaks polished to 1e-2, and eight from these, which cost 2 ms more.
+_POLISHED = 1e-5
+
+
 def host_kernels(convolution: Convolution) -> np.ndarray[Any, Any]:
     """The kernels of a (stack of) convolution(s) on the host, as ``(batch, C_out, C_in / groups, *k)``."""
     kernel = B.to_numpy(convolution.kernel)
@@ -31,7 +37,7 @@ def symbol_of(convolution: Convolution, kernel: np.ndarray[Any, Any]) -> Symbol:
     return Symbol.from_kernel(kernel, convolution.stride, convolution.groups, convolution.dilation)
 
 
-def symbol_start_vectors(convolution: Convolution, count: int = 1, *, rtol: float = 1e-2) -> Array:
+def symbol_start_vectors(convolution: Convolution, count: int = 1, *, rtol: float = _POLISHED) -> Array:
     """Plane waves at the best peaks of the symbol, as start vectors for the norm of a convolution.
 
     Parameters
@@ -40,7 +46,7 @@ def symbol_start_vectors(convolution: Convolution, count: int = 1, *, rtol: floa
         Of any backend, size and padding; without batch.
     count : int, default 1
         Number of vectors: of the best `count` separated peaks. Fewer are returned where the symbol has fewer.
-    rtol : float, default 1e-2
+    rtol : float, default 1e-5
         How far the peaks are polished.
 
     Returns
@@ -147,7 +153,7 @@ def _start(convolution: Convolution, kernel: np.ndarray[Any, Any], dtype: str) -
     symbol = symbol_of(convolution, kernel)
     if not np.any(symbol.taps):
         return np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5, dtype=dtype)
-    return plane_wave(convolution, symbol, first_peaks(LagGram(symbol), 1e-2, count=2, steps=5)[0][0], dtype=dtype)
+    return plane_wave(convolution, symbol, first_peaks(LagGram(symbol), _POLISHED, count=2, steps=5)[0][0], dtype=dtype)
 
 
 def _stacked_starts(convolution: Convolution) -> Array:
