@@ -87,10 +87,11 @@ def opnorm(
 
     Notes
     -----
-    Lanczos on the smaller of :math:`A^H A` and :math:`A A^H` from a random start (a convolution starts from the plane
-    waves at which its symbol peaks), one host read every eight steps; small matrices go to LAPACK, and diagonal,
-    block-diagonal, Kronecker and scaled operators are taken apart. The solver sees detached data. Where a derivative
-    may be asked for, one product is then made at the vector found, :math:`\sigma = \|A v\|` with :math:`v` fixed,
+    Lanczos on the smaller of :math:`A^H A` and :math:`A A^H` from a random start, one host read every eight steps; a
+    convolution starts from the plane wave at which its symbol peaks, and a little of those at other candidates. Small
+    matrices go to LAPACK, and diagonal, block-diagonal, Kronecker and scaled operators are taken apart. The solver sees
+    detached data. Where a derivative may be asked for, one product is then made at the vector found,
+    :math:`\sigma = \|A v\|` with :math:`v` fixed,
     whose derivative :math:`\mathrm{Re}\,u^H \mathrm{d}A\, v` is that of a simple singular value. Where the largest
     one is multiple, the result is one element of the subdifferential.
 

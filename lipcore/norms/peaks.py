@@ -9,7 +9,7 @@ import numpy as np
 
 from .symbol import Symbol
 
-__all__ = ["Peak", "largest_pairs", "polish", "separated", "top_vector"]
+__all__ = ["Peak", "largest_pairs", "polish", "promise", "separated", "top_vector"]
 
 _EIGH_SIZE = 16
 _STEPS = 10
@@ -107,6 +107,12 @@ def _value_and_slope(symbol: Symbol, group: int, angle: np.ndarray, x: np.ndarra
     slopes = (-1j * (symbol.offsets - (symbol.extents - 1) / 2) * phases[:, None]).T @ taps
     gradient = 2 * (slopes @ response.conj()).real / symbol.weights
     return float(np.linalg.norm(response) ** 2), gradient
+
+
+def promise(symbol: Symbol, group: int, angle: np.ndarray, vector: np.ndarray) -> float:
+    """``||S x||^2`` and what a climb from there may gain, twice what the largest curvature allows: to rank by."""
+    value, slope = _value_and_slope(symbol, group, angle, vector)
+    return value + float(slope @ slope) / (2 * value) if value > 0 else 0.0
 
 
 def polish(symbol: Symbol, group: int, angle: np.ndarray, vector: np.ndarray, rtol: float) -> Peak:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import lipcore as lc
+from lipcore.norms.branch_and_bound import first_peaks
 from lipcore.norms.circular import grid_maximum
+from lipcore.norms.lag_gram import LagGram
 from lipcore.norms.leading import leading_run
-from lipcore.norms.plane_waves import plane_wave, symbol_of, symbol_start_vectors
+from lipcore.norms.plane_waves import plane_wave, sum_of_waves, symbol_of, symbol_start_vectors
 from lipcore.norms.start import start_vector
 
 
@@ -110,3 +112,27 @@ def test_starts_lie_within_a_mode_of_the_peak():
         A = lc.Convolution(rng.standard_normal((8, 8, 3, 3)).astype("f4"), (8, 128, 128), padding=1)
         steps.append(leading_run(A, rtol=1e-5, maxiter=3000, rng=0, vector=False).matvecs // 2)
     assert sum(steps) <= 200
+
+
+@pytest.mark.parametrize("seed", [34, 43])
+def test_a_start_from_the_wrong_peak_still_finds_the_norm(seed):
+    """The best two candidates of these kernels do not lead to the highest peak; the norm is 1e-3 and 4e-3 above it."""
+    kernel = np.random.default_rng(seed).standard_normal((48, 48, 3, 3)).astype("f4")
+    A = lc.Convolution(kernel, (48, 16, 16), padding=1)
+    exact = lc.svds(A, 1, tol=1e-4, rng=1, return_singular_vectors=False)[0]
+    for rng in range(3):
+        assert abs(float(lc.opnorm(A, rtol=1e-5, rng=rng)) / exact - 1) < 1e-5
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_waves_add_up(groups):
+    kernel = np.random.default_rng(3).standard_normal((6, 6 // groups, 3, 3))
+    A = lc.Convolution(kernel, (6, 12, 10), padding=1, groups=groups)
+    symbol = symbol_of(A, kernel)
+    peaks = first_peaks(LagGram(symbol), 1e-3, count=2, others=3)[0]
+    assert len(peaks) > 3
+    assert all(p.lower > 0 for p in peaks[:2])
+    assert all(p.lower == 0 for p in peaks[2:])
+    weighted = [(p, 0.5**i) for i, p in enumerate(peaks)]
+    total = sum_of_waves(A, symbol, weighted, window=True, dtype="float64")
+    np.testing.assert_allclose(total, sum(w * plane_wave(A, symbol, p) for p, w in weighted), rtol=0, atol=1e-14)
