@@ -91,9 +91,8 @@ def opnorm(
     convolution starts from the plane wave at which its symbol peaks, and a little of those at other candidates. Small
     matrices go to LAPACK, and diagonal, block-diagonal, Kronecker and scaled operators are taken apart. The solver sees
     detached data. Where a derivative may be asked for, one product is then made at the vector found,
-    :math:`\sigma = \|A v\|` with :math:`v` fixed,
-    whose derivative :math:`\mathrm{Re}\,u^H \mathrm{d}A\, v` is that of a simple singular value. Where the largest
-    one is multiple, the result is one element of the subdifferential.
+    :math:`\sigma = \|A v\|` with :math:`v` fixed, whose derivative :math:`\mathrm{Re}\,u^H \mathrm{d}A\, v` is that of
+    a simple singular value. Where the largest one is multiple, the result is one element of the subdifferential.
 
     Where torch or JAX arrays lie in the host's memory, matrices, small convolutions and attention are iterated on in
     NumPy, without a copy. A matrix or convolution of double precision is iterated on in single precision first, in
