@@ -13,20 +13,22 @@ from ..operators.convolution import Convolution
 from ..operators.convolution_transpose import ConvolutionTranspose
 from .branch_and_bound import first_peaks
 from .lag_gram import LagGram
-from .peaks import Peak
+from .peaks import Peak, polish
 from .start import start_vector
 from .symbol import Symbol
 
 __all__ = ["host_kernels", "plane_wave", "sum_of_waves", "symbol_of", "symbol_start_vectors"]
 
 
-# How far the peaks of start vectors are polished. The modes near the norm of n pixels lie pi / n apart in angle: a wave
-# that is off by several has little of the first. At 224 x 224, 64 channels, two kernels of three took 205 and 155 steps
-# from peaks polished to 1e-2, and eight from these, which cost 2 ms more.
-_POLISHED = 1e-5
-# Waves at other candidates that a start vector has a share of. Without them one of 60 kernels (48 channels, 24 x 24)
-# converged to a value that was 2.7e-3 too small, from a peak that was not the highest; they cost a step or two.
-_OTHERS, _SHARE = 6, 0.03
+# How far candidates for peaks are polished to tell the best, and how far that one is for a start vector. The modes near
+# the norm of n pixels lie pi / n apart in angle: a wave that is off by several has little of the first. At 224 x 224, 64
+# channels, two kernels of three took 205 and 155 steps from peaks polished to 1e-2, and take eight.
+_RANKED, _POLISHED = 1e-2, 1e-5
+# Candidates for the highest peak. From the best of the first two alone one of 60 kernels (48 channels, 24 x 24)
+# converged to a value that was 2.7e-3 too small. So all are polished where the image has many pixels, and a step takes
+# longer than that; otherwise two, and the start vector has a share of the waves at the others, for a step or two more.
+_CANDIDATES, _TWO, _SHARE = 8, 2, 0.03
+_MANY_PIXELS = 1 << 12
 
 
 def host_kernels(convolution: Convolution) -> np.ndarray[Any, Any]:
@@ -179,8 +181,10 @@ def _start(convolution: Convolution, kernel: np.ndarray[Any, Any], dtype: str) -
     symbol = symbol_of(convolution, kernel)
     if not np.any(symbol.taps):
         return np.full(convolution.shape[-1], convolution.shape[-1] ** -0.5, dtype=dtype)
-    best, *others = first_peaks(LagGram(symbol), _POLISHED, count=2, others=_OTHERS)[0]
-    weighted = [(best, 1.0), *((peak, _SHARE) for peak in others)]
+    polished = _CANDIDATES if math.prod(convolution.input_shape[1:]) >= _MANY_PIXELS else _TWO
+    best, *others = first_peaks(LagGram(symbol), _RANKED, count=polished, others=_CANDIDATES - polished)[0]
+    best = polish(symbol, best.group, best.angle, best.vector, _POLISHED)
+    weighted = [(best, 1.0), *((peak, _SHARE) for peak in others if polished < _CANDIDATES)]
     return sum_of_waves(convolution, symbol, weighted, window=True, dtype=dtype)
 
 
