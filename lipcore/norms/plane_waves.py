@@ -21,8 +21,8 @@ __all__ = ["host_kernels", "plane_wave", "sum_of_waves", "symbol_of", "symbol_st
 
 
 # How far candidates for peaks are polished to tell the best, and how far that one is for a start vector. The modes near
-# the norm of n pixels lie pi / n apart in angle: a wave that is off by several has little of the first. At 224 x 224, 64
-# channels, two kernels of three took 205 and 155 steps from peaks polished to 1e-2, and take eight.
+# the norm of n pixels lie pi / n apart in angle: a wave that is off by several has little of the first. At 224 x 224,
+# 64 channels, two kernels of three took 205 and 155 steps from peaks polished to 1e-2, and take eight.
 _RANKED, _POLISHED = 1e-2, 1e-5
 # Candidates for the highest peak. From the best of the first two alone one of 60 kernels (48 channels, 24 x 24)
 # converged to a value that was 2.7e-3 too small. So all are polished where the image has many pixels, and a step takes
