@@ -12,6 +12,9 @@ import pytest
 from _backends import MAKERS, Backend, entered, missing
 from hypothesis import settings
 
+import lipcore as lc
+from lipcore import _backend as B
+
 # Before anything imports them: their assertions are to explain themselves wherever they are used.
 pytest.register_assert_rewrite(
     "operators.conformance", "layers.layer_conformance", "parametrizations.construction_conformance"
@@ -51,6 +54,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def _wanted(config: pytest.Config) -> list[str]:
     asked = config.getoption("--backends")
     return asked.split(",") if asked else list(MAKERS)
+
+
+@pytest.fixture
+def products(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Columns multiplied by matrices and convolutions, by the dtype of the operator."""
+    counts: dict[str, int] = {}
+    for kind, hook in itertools.product((lc.Dense, lc.Convolution), ("_matmat", "_rmatmat")):
+        method = getattr(kind, hook)
+
+        def counted(self, X, plain=method):
+            name = B.dtype_name(self.dtype)
+            counts[name] = counts.get(name, 0) + X.shape[-1]
+            return plain(self, X)
+
+        monkeypatch.setattr(kind, hook, counted)
+    return counts
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from ..solvers.tridiagonal import largest_pairs
 from .gram_certificate import GramCertificate
 
 __all__ = ["inverse_iteration", "leading_vector"]
@@ -69,12 +70,10 @@ def _lanczos(product: Any, start: Vector, rtol: float, most: int) -> tuple[Vecto
         beta[j] = math.sqrt(np.vdot(w, w).real)
         exhausted = j + 1 == most or beta[j] <= tiny * np.max(alpha[: j + 1])
         if exhausted or j + 1 == schedule.look:
-            values, vectors = scipy.linalg.eigh_tridiagonal(
-                alpha[: j + 1], beta[:j], select="i", select_range=(max(j - 4, 0), j), check_finite=False
-            )
-            excess = _error(values, beta[j] * np.abs(vectors[-1])) / (2 * rtol * values[-1])
-            if exhausted or excess <= 1 or schedule.risen(values[-1], excess) <= 2 * rtol * values[-1]:
-                return basis[: j + 1].T @ vectors[:, -1].astype(basis.dtype), j + 1
+            theta, residual, y = largest_pairs(alpha[: j + 1], beta[: j + 1], min(5, j + 1))
+            excess = _error(theta, residual) / (2 * rtol * theta[0])
+            if exhausted or excess <= 1 or schedule.risen(theta[0], excess) <= 2 * rtol * theta[0]:
+                return basis[: j + 1].T @ y[:, 0].astype(basis.dtype), j + 1
             schedule.missed_by(excess)
         if j + 1 == basis.shape[0]:
             basis = np.concatenate([basis, np.empty_like(basis)])[:most]
@@ -110,12 +109,12 @@ class _Schedule:
         self.look += min(max(math.ceil(math.log(excess / aim) / falling), 2), longest)
 
 
-def _error(values: Vector, residuals: Vector) -> float:
-    """Estimated error of the last (largest) Ritz value: the best of ``rho^2 / gap`` over clusters at the top."""
-    best, cluster = float(residuals[-1]), 0.0
-    for i in range(len(values) - 1, 0, -1):
-        cluster += float(residuals[i]) ** 2
-        gap = float(values[-1] - values[i - 1])
+def _error(theta: Vector, residual: Vector) -> float:
+    """Estimated error of the largest Ritz value: the best of ``rho^2 / gap`` over clusters at the top."""
+    best, cluster = float(residual[0]), 0.0
+    for i in range(len(theta) - 1):
+        cluster += float(residual[i]) ** 2
+        gap = float(theta[0] - theta[i + 1])
         if gap > cluster**0.5:
             best = min(best, cluster / gap)
     return best

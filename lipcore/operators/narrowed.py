@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -64,18 +63,13 @@ def narrowed(operator: LinearOperator, accuracy: float) -> LinearOperator | None
     name = _NARROWER.get(B.dtype_name(operator.dtype))
     if name is None or accuracy < _ACCURACY[name] or not hasattr(operator.xp, name):
         return None
-    data, work = _data_and_work(operator)
-    if data is None or B.is_traced(data) or B.is_sharded(data):
-        return None
-    if name == "bfloat16":
-        pays = work >= _WORK[name] and data.ndim > 2 and B.has_native_bfloat16(operator.xp, operator.device)
-    else:
-        pays = work >= _WORK["matrix" if isinstance(_inner(operator), Dense) else "convolution"]
-    if not pays:
+    inner = _inner(operator)
+    data = _data(inner)
+    if data is None or B.is_traced(data) or B.is_sharded(data) or not _pays(inner, name):
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         low = _recast(operator, B.dtype_named(operator.xp, name))
-        return low if _in_range(_data_and_work(low)[0]) else None
+        return low if _in_range(_data(_inner(low))) else None
 
 
 def _inner(operator: LinearOperator) -> LinearOperator:
@@ -84,27 +78,20 @@ def _inner(operator: LinearOperator) -> LinearOperator:
     return operator
 
 
-@singledispatch
-def _data_and_work(operator: LinearOperator) -> tuple[Any, int]:
-    """The one array that the operator is made of, None where there is no such array, and multiplications a product."""
-    return None, 0
+def _data(operator: LinearOperator) -> Any:
+    """The one array that the operator is made of; None where that is not known, as of a subclass."""
+    if type(operator) is Dense:
+        return operator.array
+    return operator.kernel if type(operator) in (Convolution, ConvolutionTranspose) else None  # type: ignore[attr-defined]
 
 
-@_data_and_work.register(AdjointOperator)
-@_data_and_work.register(DetachedOperator)
-def _(operator: Any) -> tuple[Any, int]:
-    return _data_and_work(operator.operator)
-
-
-@_data_and_work.register
-def _(operator: Dense) -> tuple[Any, int]:
-    return operator.array, math.prod(operator.shape)
-
-
-@_data_and_work.register(Convolution)
-@_data_and_work.register(ConvolutionTranspose)
-def _(operator: Any) -> tuple[Any, int]:
-    return operator.kernel, multiplications(operator)
+def _pays(operator: LinearOperator, name: str) -> bool:
+    if isinstance(operator, Dense):
+        return name != "bfloat16" and math.prod(operator.shape) >= _WORK["matrix"]
+    work = multiplications(operator)
+    if name == "bfloat16":
+        return work >= _WORK[name] and B.has_native_bfloat16(operator.xp, operator.device)
+    return work >= _WORK["convolution"]
 
 
 def _in_range(data: Any) -> bool:

@@ -105,13 +105,13 @@ def test_backends(backend):
 
 
 def test_starts_lie_within_a_mode_of_the_peak():
-    """On many pixels the first modes are close in angle; waves that are a few modes off take 50 steps instead of 20."""
+    """On many pixels the first modes are close in angle; waves that are a few modes off take twice as many steps."""
     rng = np.random.default_rng(0)
     steps = []
     for _ in range(6):
-        A = lc.Convolution(rng.standard_normal((8, 8, 3, 3)).astype("f4"), (8, 128, 128), padding=1)
+        A = lc.Convolution(rng.standard_normal((16, 16, 3, 3)).astype("f4"), (16, 128, 128), padding=1)
         steps.append(leading_run(A, rtol=1e-5, maxiter=3000, rng=0, vector=False).matvecs // 2)
-    assert sum(steps) <= 200
+    assert sum(steps) <= 130
 
 
 @pytest.mark.parametrize("seed", [34, 43])

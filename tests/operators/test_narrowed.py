@@ -107,3 +107,10 @@ def test_native_bfloat16_is_not_taken_for_granted(backend, monkeypatch):
         assert not B.has_native_bfloat16(backend.xp, torch.device("meta"))
     monkeypatch.delattr(torch.cpu, "get_capabilities")  # as in older versions
     assert not B.has_native_bfloat16(backend.xp, torch.device("cpu"))
+
+
+def test_subclasses_are_not_taken_for_what_they_derive_from():
+    class Mine(lc.Dense):
+        pass
+
+    assert narrowed(Mine(drawn((800, 700))), LOOSE) is None

@@ -27,23 +27,6 @@ def matrix(dtype="float64", m=800, n=700):
     return ((u * (1 - 0.03 * np.arange(20))) @ v.conj().T + 0.004 * draw(m, n)).astype(dtype)
 
 
-@pytest.fixture
-def products(monkeypatch):
-    """Names of the dtypes in which products are made, with their counts of columns."""
-    seen = {}
-    for name in ("_matmat", "_rmatmat"):
-        for kind in (lc.Dense, lc.Convolution):
-            method = getattr(kind, name)
-
-            def counted(self, X, method=method):
-                dtype = B.dtype_name(self.dtype)
-                seen[dtype] = seen.get(dtype, 0) + X.shape[-1]
-                return method(self, X)
-
-            monkeypatch.setattr(kind, name, counted)
-    return seen
-
-
 def assert_triplets(result, a, k, tol):
     """As good as promised, in the precision of the matrix."""
     U, S, V = (B.to_numpy(x) for x in (result.U, result.S, result.Vh))
