@@ -9,7 +9,7 @@ from benchmarks import ours, peers_convolution, peers_dense, problems
 K = 10
 # Residuals whose squares over the gaps keep the values of the convolution within 1e-5. ARPACK is asked for 1e-3 and for
 # all digits; at its next looser tolerance, 1e-2, it takes two thirds of the time and is off by 7e-4.
-LOOSE = 2.5e-3
+LOOSE = 4e-3
 
 
 def test_convolution(contest: Any) -> None:
@@ -20,7 +20,8 @@ def test_convolution(contest: Any) -> None:
         *peers_convolution.arpack(problem, k=K),
         *peers_convolution.primme_convolution(problem, k=K, tolerances=(1e-3, 1e-2)),
     ]
-    table = contest(f"svds(k={K}), {problem.name}", entries, problem.values(K))
+    # long enough for a warm run of everybody
+    table = contest(f"svds(k={K}), {problem.name}", entries, problem.values(K), budget=16.0)
     name = f"lipcore svds k={K}, tol {LOOSE:g}, torch"
     table.expect_accuracy("all ten values", name, within=1e-5)
     best = table.fastest(among="arpack", accuracy=1e-5)

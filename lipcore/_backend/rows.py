@@ -67,8 +67,11 @@ def sum_squares(W: Array) -> Array:
 
 def is_plain_row(W: Array) -> bool:
     """Whether `W` is one row, (1, n), whose numbers are read without a transfer: NumPy's, or torch's on the host."""
-    if W.ndim != 2 or W.shape[0] != 1:
-        return False
+    return W.ndim == 2 and W.shape[0] == 1 and is_in_host_memory(W)
+
+
+def is_in_host_memory(W: Array) -> bool:
+    """Whether numbers of `W` are read without a transfer: NumPy's, or torch's on the host."""
     if isinstance(W, np.ndarray):
         return True
     return is_torch(array_namespace(W)) and device_of(W).type == "cpu" and overwritable(W)

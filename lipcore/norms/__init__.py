@@ -1,7 +1,7 @@
 """Norms of operators, and the certificates behind them."""
 
-# imported for the certificates that they register
-from . import circular_symbol, padded, row_maps, skew_exponential  # noqa: F401
+# imported for the certificates and starts that they register
+from . import circular_symbol, padded, row_maps, skew_exponential, wave_rows  # noqa: F401
 from .bounds import Bounds
 from .certify import NoCertificateError
 from .condition_number import condition_number

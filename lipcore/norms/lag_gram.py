@@ -121,9 +121,9 @@ class LagGram:
         return "float32" if relative * square + float(np.max(absolute)) <= 0.25 * budget else "float64"
 
     def _coefficients(self, angles: np.ndarray) -> np.ndarray:
-        """``-(1, cos(lag.theta), -sin(lag.theta))`` as ``(B, 1 + 2 L)``: the rows that give ``-G``."""
+        """``(1, cos(lag.theta), -sin(lag.theta))`` as ``(B, 1 + 2 L)``."""
         turns = np.asarray(angles, dtype=np.float64) @ self.lags.T.astype(np.float64)
-        return np.concatenate([np.full((len(turns), 1), -1.0), -np.cos(turns), np.sin(turns)], axis=1)
+        return np.concatenate([np.ones((len(turns), 1)), np.cos(turns), -np.sin(turns)], axis=1)
 
     def chunks(self, groups: np.ndarray) -> list[np.ndarray]:
         """Index lists of nodes that are worked on together: of one group, or of any where each has few small ones."""
@@ -137,10 +137,10 @@ class LagGram:
         ends = [*starts[1:], len(order)]
         return [order[i : min(i + length, e)] for s, e in zip(starts, ends, strict=True) for i in range(s, e, length)]
 
-    def negative(self, groups: np.ndarray, angles: np.ndarray, precision: str) -> np.ndarray:
-        """``-G`` of one chunk, as ``(B, n, n)`` of complex64 or complex128."""
+    def matrices(self, groups: np.ndarray, angles: np.ndarray, precision: str, *, sign: int = 1) -> np.ndarray:
+        """``sign G`` of one chunk, as ``(B, n, n)`` of complex64 or complex128."""
         table = self.table(precision)
-        coefficients = self._coefficients(angles).astype(table.dtype)
+        coefficients = (sign * self._coefficients(angles)).astype(table.dtype)
         if groups[0] == groups[-1]:  # chunks are sorted by group
             flat = coefficients @ table[groups[0]]
         else:
@@ -176,7 +176,7 @@ class LagGram:
         self.table(precision)  # made once, before threads ask for it
 
         def prove(chunk: np.ndarray) -> None:
-            matrices = self.negative(groups[chunk], angles[chunk], precision)
+            matrices = self.matrices(groups[chunk], angles[chunk], precision, sign=-1)
             matrices[:, diagonal, diagonal] += levels[chunk, None].astype(matrices.real.dtype)
             proved[chunk] = _positive_definite(matrices) & (levels[chunk] > 0)
 
@@ -185,11 +185,22 @@ class LagGram:
 
     def top(self, groups: np.ndarray, angles: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Estimates (from below) of ``||S||_2^2`` and of the right singular vectors, ``(B,)`` and ``(B, n)``."""
-        values = np.empty(len(groups))
-        vectors = np.empty((len(groups), self.size), dtype=np.complex128)
-        for chunk in self.chunks(groups):
-            matrices = self.negative(groups[chunk], angles[chunk], "float32")
-            values[chunk], vectors[chunk] = largest_pairs(-matrices, steps)
+        squares, vectors = self.leading(groups, angles, steps, 1)
+        return squares[:, 0], vectors[:, 0]
+
+    @B.one_blas_thread()
+    def leading(self, groups: np.ndarray, angles: np.ndarray, steps: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same for the `count` (at most n) largest singular values: ``(B, count)`` and ``(B, count, n)``."""
+        count = min(count, self.size)
+        values = np.empty((len(groups), count))
+        vectors = np.empty((len(groups), count, self.size), dtype=np.complex128)
+        self.table("float32")  # made once, before threads ask for it
+
+        def solve(chunk: np.ndarray) -> None:
+            matrices = self.matrices(groups[chunk], angles[chunk], "float32")
+            values[chunk], vectors[chunk] = largest_pairs(matrices, steps, count)
+
+        B.map_in_threads(solve, self.chunks(groups))
         return values, vectors
 
 

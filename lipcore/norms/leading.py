@@ -15,9 +15,9 @@ from ..operators.base import LinearOperator
 from ..operators.detached import DetachedOperator
 from ..operators.narrowed import narrowed
 from ..solvers.normal_lanczos import NormalLanczos
+from ..solvers.start import start_vector
 from ..solvers.tridiagonal import RitzPairs
 from .probabilistic import lanczos_upper_bound, noise_overlap, start_overlap
-from .start import start_vector
 from .value_error import value_error
 
 # Norm of the random part beside a warm start of norm one: little enough to start near the given vector, and the claim

@@ -35,8 +35,8 @@ class Peak:
     vector: np.ndarray
 
 
-def largest_pairs(matrices: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Largest eigenvalue (from below) and vector of each positive semidefinite matrix: LAPACK if small, else Lanczos.
+def largest_pairs(matrices: np.ndarray, steps: int, pairs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Largest eigenvalues (from below) and vectors of positive semidefinite matrices: LAPACK if small, else Lanczos.
 
     Parameters
     ----------
@@ -44,22 +44,29 @@ def largest_pairs(matrices: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndar
         Hermitian.
     steps : int
         Lanczos steps from a fixed Gaussian start.
+    pairs : int
+        Eigenpairs of each matrix, at most n.
 
     Returns
     -------
-    values : ndarray of float64, shape (B,)
-    vectors : ndarray of complex128, shape (B, n)
+    values : ndarray of float64, shape (B, pairs)
+        Descending.
+    vectors : ndarray of complex128, shape (B, pairs, n)
     """
     count, n, _ = matrices.shape
+    steps = max(steps, pairs)
     if n <= max(_EIGH_SIZE, steps):
         values, vectors = np.linalg.eigh(matrices)
-        return values[:, -1].astype(np.float64), vectors[:, :, -1].astype(np.complex128)
+        last = slice(-1, -pairs - 1, -1)
+        return values[:, last].astype(np.float64), np.swapaxes(vectors[:, :, last], 1, 2).astype(np.complex128)
     parts = np.random.default_rng(0).standard_normal((2, n))
     start = np.broadcast_to((parts[0] + 1j * parts[1]).astype(matrices.dtype), (count, n))
-    return _lanczos(lambda x: np.matmul(matrices, x[:, :, None])[:, :, 0], start, steps)
+    return _lanczos(lambda x: np.matmul(matrices, x[:, :, None])[:, :, 0], start, steps, pairs)
 
 
-def _lanczos(apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _lanczos(
+    apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps: int, pairs: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Lanczos with full reorthogonalisation on a stack ``(B, n)`` of start vectors."""
     count, n = start.shape
     tiny = np.finfo(start.real.dtype).tiny
@@ -80,8 +87,9 @@ def _lanczos(apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, steps
         if j + 1 < steps:
             projected[:, j, j + 1] = projected[:, j + 1, j] = length
     values, vectors = np.linalg.eigh(projected)
-    pairs = np.matmul(vectors[:, None, :, -1], basis[:, :steps])[:, 0]
-    return values[:, -1], pairs.astype(np.complex128)
+    last = slice(-1, -pairs - 1, -1)
+    rows = np.matmul(np.swapaxes(vectors[:, :, last], 1, 2), basis[:, :steps])
+    return values[:, last], rows.astype(np.complex128)
 
 
 def top_vector(matrix: np.ndarray, start: np.ndarray, rtol: float) -> np.ndarray:
@@ -91,11 +99,12 @@ def top_vector(matrix: np.ndarray, start: np.ndarray, rtol: float) -> np.ndarray
     adjoint = np.ascontiguousarray(matrix.conj().T)
     last, x = 0.0, start
     for _ in range(20):
-        values, vectors = _lanczos(lambda v: (adjoint @ (matrix @ v[0]))[None], x[None], min(_STEPS, matrix.shape[1]))
-        x = vectors[0]
-        if values[0] <= last * (1 + 0.01 * rtol):
+        steps = min(_STEPS, matrix.shape[1])
+        values, vectors = _lanczos(lambda v: (adjoint @ (matrix @ v[0]))[None], x[None], steps, 1)
+        x, value = vectors[0, 0], float(values[0, 0])
+        if value <= last * (1 + 0.01 * rtol):
             break
-        last = float(values[0])
+        last = value
     return np.asarray(x)
 
 

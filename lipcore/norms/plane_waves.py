@@ -11,13 +11,13 @@ from .. import _backend as B
 from .._typing import Array
 from ..operators.convolution import Convolution
 from ..operators.convolution_transpose import ConvolutionTranspose
+from ..solvers.start import start_vector
 from .branch_and_bound import first_peaks
 from .lag_gram import LagGram
 from .peaks import Peak, polish
-from .start import start_vector
 from .symbol import Symbol
 
-__all__ = ["host_kernels", "plane_wave", "sum_of_waves", "symbol_of", "symbol_start_vectors"]
+__all__ = ["host_kernels", "plane_wave", "quadratures", "sum_of_waves", "symbol_of", "symbol_start_vectors"]
 
 
 # How far candidates for peaks are polished to tell the best, and how far that one is for a start vector. The modes near
@@ -119,7 +119,41 @@ def sum_of_waves(
     return flat.reshape(-1)
 
 
+def quadratures(convolution: Convolution, symbol: Symbol, peaks: list[Peak], *, dtype: str) -> np.ndarray[Any, Any]:
+    """Waves without window, as rows of any length: for a real kernel cosine and sine of each, (2 count, N).
+
+    A complex kernel has one complex row for each, (count, N).
+    """
+    channels, *image = convolution.input_shape
+    per_group, parts = channels // symbol.groups, 2 if symbol.is_real else 1
+    precision = np.dtype(dtype) if symbol.is_real else np.result_type(np.dtype(dtype), np.complex64)
+    flat = (np.empty if symbol.groups == 1 else np.zeros)((len(peaks), parts, channels, *image), dtype=precision)
+    for peak, parts_of_one in zip(peaks, flat, strict=True):
+        rows, last = _complex_factors(convolution, symbol, peak, False)
+        turned = [rows]
+        if symbol.is_real:
+            last = np.concatenate([last.real, last.imag])
+            turned = [np.concatenate(pair, axis=1) for pair in ((rows.real, -rows.imag), (rows.imag, rows.real))]
+        for part, left in zip(parts_of_one, turned, strict=True):
+            place = part[peak.group * per_group : (peak.group + 1) * per_group].reshape(left.shape[0], -1)
+            np.matmul(left.astype(precision), last.astype(precision), out=place)
+    return flat.reshape(-1, convolution.shape[-1])
+
+
 def _factors(
+    convolution: Convolution, symbol: Symbol, peak: Peak, window: bool
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The factors of one row: of the complex wave, or for a real kernel of its largest real part over all phases."""
+    rows, last = _complex_factors(convolution, symbol, peak, window)
+    if symbol.is_real:
+        turn = np.sum(np.sum(rows * rows, axis=0) * np.sum(last * last, axis=1))
+        # A wave at theta and one at -theta are both singular for a real kernel.
+        rows = rows * (np.exp(-0.5j * np.angle(turn)) if abs(turn) > 0 else 1.0)
+        rows, last = np.concatenate([rows.real, -rows.imag], axis=1), np.concatenate([last.real, last.imag])
+    return rows, last
+
+
+def _complex_factors(
     convolution: Convolution, symbol: Symbol, peak: Peak, window: bool
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """A wave on its group's channels, of any length: a thin matrix times one of few rows, those of the last axis."""
@@ -133,13 +167,7 @@ def _factors(
         # Every pixel has one residue, whose row of the wave is not zero.
         grid = np.moveaxis(np.tensordot(grid, wave, axes=(axis, 0)), -1, axis)
     # The last axis makes the full size, where the factors meet.
-    rows, last = grid.reshape(-1, axes[-1].shape[0]), axes[-1]
-    if symbol.is_real:
-        turn = np.sum(np.sum(rows * rows, axis=0) * np.sum(last * last, axis=1))
-        # A wave at theta and one at -theta are both singular for a real kernel: the largest real part over all phases.
-        rows = rows * (np.exp(-0.5j * np.angle(turn)) if abs(turn) > 0 else 1.0)
-        rows, last = np.concatenate([rows.real, -rows.imag], axis=1), np.concatenate([last.real, last.imag])
-    return rows, last
+    return grid.reshape(-1, axes[-1].shape[0]), axes[-1]
 
 
 def _axis_wave(convolution: Convolution, axis: int, angle: float, symbol: Symbol, window: bool) -> np.ndarray[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import _backend as B
 from .._typing import Array
-from .orthogonalization import BREAKDOWN, combine, inner, norms, orthonormalize, polished, squares
+from .orthogonalization import BREAKDOWN, combine, inner, less, norms, orthonormalize, polished, squares
 from .row_basis import FreshRows, combined_rows, diagonal_table, in_order, rows_until, set_block
 from .scaling import RowProducts
 
@@ -97,11 +97,12 @@ class BlockLanczos:
         self._largest = self._threshold = largest * 0
         # where rows beyond `size` must be zero, steps cannot be undone
         self._tolerated = tolerated if tolerated > _QUIET * self.eps and not B.is_jax(xp) else 0.0
-        self.period, self._longest, self._local = 1, _LONGEST if self._tolerated else 1, False
+        self.period, self._longest, self._local = 1, 1, False
         self._coupled = False  # the kept rows of a restart are coupled to the next block, by the step to come
         self._loss = self._largest
         # products in half precision lose so much in every step, whatever was lost before
         self._noise = B.eps(xp, products.A.dtype) / 32
+        self._set_period()
         self._spent = 0.0  # losses that the kept rows have taken in since they were polished
         self._settled = (0, self._R, False)
 
@@ -143,6 +144,11 @@ class BlockLanczos:
         self._settled, self._loss = (self.size, self._R, self._coupled), self._loss * 0
         return fine
 
+    def _set_period(self) -> None:
+        """Blocks that start near an invariant space magnify the noise of products in half precision at once."""
+        self._thorough = self.block > 1 and self._noise > math.sqrt(self.eps * self._tolerated) > 0
+        self._longest = _LONGEST if self._tolerated and not self._thorough else 1
+
     def _expand_traced(self, start: int, steps: int) -> None:
         names = ("_V", "_T", "_R", "_largest")
         counted = self.products.forward, self.products.backward
@@ -166,12 +172,13 @@ class BlockLanczos:
         W = self.products.matmat(block)
         if self.normal:
             W = self.products.rmatmat(W)
-        # a step couples to the block before it, the first one after a restart to every row that was kept
-        start = 0 if self._coupled or B.is_jax(xp) else max(0, j - b)
+        # a step couples to the block before it, the first one after a restart to every row that was kept; the full pass
+        # comes after that, or at once where hardly a second one will be needed
+        start = 0 if self._coupled or self._thorough or B.is_jax(xp) else max(0, j - b)
         self._coupled = False
         local = rows_until(self._V, j + b, xp=xp, start=start)
         H = inner(local, W)
-        W = W - combine(H, local)
+        W = less(W, H, local)
         rest = norms(W)
         if self._local:  # a step that finds nothing new is undone
             new = orthonormalize(local, W, self._threshold, lengths=rest)
@@ -180,7 +187,8 @@ class BlockLanczos:
         else:
             self._see_norm(H, rest)
             basis = rows_until(self._V, j + b, xp=xp)
-            new = orthonormalize(basis, W, self._threshold, self.fresh.rows(j), lengths=rest)
+            content = self._tolerated / 4 if self._thorough else 0.0
+            new = orthonormalize(basis, W, self._threshold, self.fresh.rows(j), lengths=rest, tolerated=content)
             if self._tolerated and start > 0 and new.along is not None:
                 lost = xp.max(xp.abs(new.along[..., :start, :]), axis=(-2, -1), keepdims=True)
                 self._loss = xp.maximum(self._loss, lost)
@@ -239,3 +247,9 @@ class BlockLanczos:
         self.size, self._coupled = keep, True
         self.period = min(self.period, 4) if fresh is not None else self.period
         self._settled = (keep, self._R, True)
+
+    def narrow(self, width: int) -> None:
+        """Go on with blocks of at most the present width, from the `restart` that must follow."""
+        self.block, self._R = width, self._R[..., :width, :width]
+        self.fresh.narrow(width)
+        self._set_period()

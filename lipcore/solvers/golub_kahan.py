@@ -7,7 +7,7 @@ from typing import Any
 from .. import _backend as B
 from .._typing import Array
 from .block_lanczos import Ritz
-from .orthogonalization import BREAKDOWN, combine, inner, norms, orthonormalize, squares
+from .orthogonalization import BREAKDOWN, combine, inner, less, norms, orthonormalize, squares
 from .row_basis import FreshRows, diagonal_table, replace_rows, rows_until, set_block
 from .scaling import RowProducts
 
@@ -108,7 +108,7 @@ class GolubKahan:
         start = 0 if first or B.is_jax(xp) else max(0, j - b)
         local = rows_until(self._U, j, xp=xp, start=start)
         H = inner(local, W)
-        W = W - combine(H, local)
+        W = less(W, H, local)
         self._see(H, norms(W))
         left = orthonormalize(rows_until(self._U, j, xp=xp), W, self._threshold(), self.fresh_left.rows(j))
         self._U = B.set_rows(self._U, j, left.rows, xp=xp)
@@ -116,7 +116,7 @@ class GolubKahan:
         self._B = set_block(self._B, j, j, B.transpose(left.factor), xp=xp)
         Z = p.rmatmat(left.rows)
         H = inner(right, Z)
-        Z = Z - combine(H, right)
+        Z = less(Z, H, right)
         self._see(H, norms(Z))
         new = orthonormalize(rows_until(self._V, j + b, xp=xp), Z, self._threshold(), self.fresh.rows(j))
         self._R = new.factor
@@ -171,3 +171,9 @@ class GolubKahan:
         self._U = replace_rows(self._U, [left], xp=xp)
         self._B = diagonal_table(ritz.values[..., :keep], self._B)
         self.size = keep
+
+    def narrow(self, width: int) -> None:
+        """Go on with blocks of at most the present width, from the `restart` that must follow."""
+        self.block, self._R = width, self._R[..., :width, :width]
+        self.fresh.narrow(width)
+        self.fresh_left.narrow(width)

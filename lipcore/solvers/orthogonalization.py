@@ -14,6 +14,8 @@ from .._typing import Array
 
 # Directions below this many roundings of the operator's norm are noise.
 BREAKDOWN = 10.0
+# A Gram pass that finds axes no shorter than this leaves rows that are orthonormal to rounding.
+_STRETCHED = 0.5
 
 
 class Orthonormal(NamedTuple):
@@ -72,7 +74,12 @@ def project_out(V: Array, W: Array) -> tuple[Array, Array]:
     One classical Gram-Schmidt pass: two reads of `V`.
     """
     H = inner(V, W)
-    return W - combine(H, V), H
+    return less(W, H, V), H
+
+
+def less(W: Array, H: Array, V: Array) -> Array:
+    """``W - combine(H, V)``, in fresh memory."""
+    return B.overwrite(B.array_namespace(W).add, combine(-H, V), W)
 
 
 def polished(W: Array) -> Array:
@@ -112,7 +119,13 @@ def _spectral_pass(W: Array) -> tuple[Array, Array, Array]:
 
 
 def orthonormalize(
-    V: Array | None, W: Array, threshold: Array, fresh: Array | None = None, *, lengths: Array | None = None
+    V: Array | None,
+    W: Array,
+    threshold: Array,
+    fresh: Array | None = None,
+    *,
+    lengths: Array | None = None,
+    tolerated: float = 0.0,
 ) -> Orthonormal:
     r"""Orthonormal rows spanning a block, orthogonal to a basis.
 
@@ -128,6 +141,8 @@ def orthonormalize(
         Random rows, of norm about one, that replace such directions; without it they become zero rows.
     lengths : array (..., b, 1), optional
         Norms of the rows of `W`, where the caller knows them.
+    tolerated : float
+        Loss of orthogonality with which the caller is content, in blocks.
 
     Returns
     -------
@@ -139,7 +154,8 @@ def orthonormalize(
     Single rows: normalise, one more pass against `V`, normalise (twice is enough: Giraud, Langou, Rozloznik and van den
     Eshof 2005). Blocks: an eigenvector-scaled Gram pass that cannot fail (SVQB: Stathopoulos and Wu 2002), a second
     pass against `V`, a second Gram pass with the test for lost directions, and both once more for what was put in their
-    place. Two reads of `V` a pass. No data-dependent branch, no host read.
+    place. Two reads of `V` a pass. No data-dependent branch and no host read, but for arrays in the host's memory:
+    there passes are left out where nothing was lost, or no more than is tolerated.
 
     Examples
     --------
@@ -151,7 +167,7 @@ def orthonormalize(
     """
     if W.shape[-2] == 1:
         return _single(V, W, norms(W) if lengths is None else lengths, threshold, fresh)
-    return _block(V, W, threshold, fresh)
+    return _block(V, W, threshold, fresh, tolerated)
 
 
 def crowded(V: Array) -> bool:
@@ -180,9 +196,24 @@ def _single(V: Array | None, W: Array, size: Array, threshold: Array, fresh: Arr
     return Orthonormal(Q, B.cast(xp.where(kept, size, xp.zeros_like(size)), W.dtype), kept[..., 0], along)
 
 
-def _block(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> Orthonormal:
+def _lost(lengths: Array, threshold: Array, eps: float) -> float:
+    """What one pass against a basis and one Gram pass leave, at most about, in rows of those lengths along their axes.
+
+    The first some roundings of the operator's norm, which is what the threshold is, the second some roundings times the
+    square of the condition.
+    """
+    xp = B.array_namespace(lengths)
+    shortest, longest = lengths[..., :1, :], lengths[..., -1:, :]
+    inverse = reciprocal(shortest, shortest > 0)
+    lost = xp.maximum(threshold * inverse, BREAKDOWN * eps * (longest * inverse) ** 2)
+    return float(xp.max(xp.where(shortest > 0, lost, xp.ones_like(lost))))
+
+
+def _block(V: Array | None, W: Array, threshold: Array, fresh: Array | None, tolerated: float) -> Orthonormal:
     xp = B.array_namespace(W)
-    Q, R, _ = _spectral_pass(W)
+    Q, R, lengths = _spectral_pass(W)
+    if tolerated and B.is_in_host_memory(W) and _lost(lengths, threshold, B.eps(xp, W.dtype)) <= tolerated:
+        return Orthonormal(Q, R, xp.ones_like(lengths[..., 0], dtype=xp.bool))
     along = None
     if V is not None:
         Q, along = project_out(V, Q)
@@ -193,6 +224,8 @@ def _block(V: Array | None, W: Array, threshold: Array, fresh: Array | None) -> 
     seen = xp.minimum(lengths * reciprocal(stretched, stretched > 0), xp.ones_like(lengths))
     keep = norms(R) * seen > threshold
     R = xp.where(keep, R, xp.zeros_like(R))
+    if B.is_in_host_memory(W) and bool(xp.all(keep & (lengths > _STRETCHED))):  # nothing to put in anyone's place
+        return Orthonormal(Q, R, keep[..., 0], along)
     genuine = xp.where(keep, Q, xp.zeros_like(Q))
     Q = genuine if fresh is None else xp.where(keep, Q, project_out(genuine, fresh)[0])
     if V is not None:

@@ -25,6 +25,10 @@ class FreshRows:
         rows = B.random_normal(rng, shape, xp=xp, device=B.device_of(like), dtype=like.dtype)
         self._long, self._n, self._next, self._xp = rows / max(n, 1) ** 0.5, n, 0, xp
 
+    def narrow(self, count: int) -> None:
+        """From now on `count` rows at a time, at most as many as before."""
+        self.count, self._long = count, self._long[..., :count, :]
+
     def rows(self, step: Any = 0) -> Array:
         """The next (..., count, n) rows; a view unless `step`, the loop counter inside a traced loop, is traced."""
         xp = self._xp

@@ -51,6 +51,8 @@ class Factorization(Protocol):
 
     def restart(self, ritz: Ritz, keep: int, fresh: Array | None = None) -> None: ...  # noqa: D102
 
+    def narrow(self, width: int) -> None: ...  # noqa: D102
+
 
 @dataclass
 class Outcome:
@@ -105,13 +107,26 @@ class Adaptive:
     the factorisation goes on from a random direction orthogonal to the k vectors until its next Ritz pair there has
     settled. A single vector sees one copy of a repeated value only; this finds the others. Vectors of verified members
     are frozen.
+
+    A run that is `informed`, that is, whose start block was made of what is known of the operator, may miss any vector:
+    it is verified for k = 1 too, and from the first claim on goes on with single vectors.
     """
 
     def __init__(
-        self, f: Factorization, k: int, which: str, rule: Stopping, watch: Watch, *, squared: bool, verify: bool = True
+        self,
+        f: Factorization,
+        k: int,
+        which: str,
+        rule: Stopping,
+        watch: Watch,
+        *,
+        squared: bool,
+        verify: bool = True,
+        informed: bool = False,
     ) -> None:
         self.f, self.k, self.which, self.rule, self.watch, self.squared = f, k, which, rule, watch, squared
-        self.verify = verify and k > 1
+        self.verify = verify and (k > 1 or informed)
+        self.narrows = informed
         self.batch = f.products.A.batch_shape
         self.done = np.zeros(self.batch, dtype=bool)
         self.claimed = np.zeros(self.batch, dtype=bool)  # converged, not yet verified
@@ -153,7 +168,7 @@ class Adaptive:
         if f.size < self.k + b:  # first cycle, or a large share of a small space
             steps = -(-(self.k + b + max(6, self.k // 2)) // b) - f.size // b
         else:
-            steps = min(max(6, min(_LOOK, f.size // 3) // b), self._steps_left())
+            steps = min(max(6 if b == 1 else 4, min(_LOOK, f.size // 3) // b), self._steps_left())
         steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
         if f.size + steps * b < self.k:
             steps = min(f.room, -(-(self.k - f.size) // b))
@@ -239,6 +254,8 @@ class Adaptive:
         if self.new_claims.any():
             fresh = B.from_numpy(self.new_claims, xp=xp, device=B.device_of(ritz.values))[..., None, None]
             # residuals are dropped here, so only those may be kept that are small
+            if self.narrows:
+                f.narrow(1)
             f.restart(ritz, min(self.k, keep), fresh)
         elif f.room < 1:
             f.restart(ritz, keep)

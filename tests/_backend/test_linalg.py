@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from _backends import Backend
@@ -121,10 +123,10 @@ def test_thin_products_in_parts(backend: Backend, threads: int, monkeypatch: pyt
         monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     elif threads > 1:
         pytest.skip("torch's threads")
-    rng, long = np.random.default_rng(3), 1 << 16
-    for name in backend.dtypes:
+    rng = np.random.default_rng(3)
+    for name, long in itertools.product(backend.dtypes, (1 << 16, 70_000, 65_537)):
         V = _matrix(rng, (5, long), name)
-        for rows in (1, 2):
+        for rows in (1, 12):
             x, y = _matrix(rng, (rows, 5), name), _matrix(rng, (rows, long), name)
             tolerance = {"rtol": 0, "atol": 1e5 * np.finfo(name).eps}
             found = B.thin_product(backend.asarray(x), backend.asarray(V))

@@ -9,7 +9,7 @@ from lipcore.norms.circular import grid_maximum
 from lipcore.norms.lag_gram import LagGram
 from lipcore.norms.leading import leading_run
 from lipcore.norms.plane_waves import plane_wave, sum_of_waves, symbol_of, symbol_start_vectors
-from lipcore.norms.start import start_vector
+from lipcore.solvers.start import start_vector
 
 
 def attained(operator, vector):

@@ -81,6 +81,28 @@ def test_block_lanczos(backend, b: int, normal: bool) -> None:
             np.testing.assert_allclose(B.to_numpy(ritz.residuals)[:3], truth, atol=200 * eps * np.linalg.norm(M, 2))
 
 
+@pytest.mark.parametrize("kind", ["two sides", "normal"])
+def test_a_block_that_becomes_narrow(backend, kind: str) -> None:
+    a = gaussian(60, 40)
+    if kind == "two sides":
+        f = bidiagonalisation(backend, a.astype(backend.dtypes[-1]), 3, 21)
+    else:
+        p = RowProducts(Dense(backend.asarray(a.astype(backend.dtypes[-1]))))
+        start = backend.asarray(gaussian(3, 40, seed=1).astype(backend.dtypes[-1]))
+        f = BlockLanczos(p, start, FreshRows(np.random.default_rng(0), start, 3, xp=p.xp), 21, normal=True)
+    f.expand(6)
+    values = B.to_numpy(f.ritz("LM").values)
+    f.narrow(1)
+    assert f.fresh.rows().shape[-2] == 1
+    f.restart(f.ritz("LM"), 5, fresh=backend.asarray(np.ones((1, 1), dtype=bool)))
+    f.expand(f.room)
+    assert (f.size, f.block) == (21, 1)
+    V, eps = B.to_numpy(f.V), eps_of(f.V)
+    assert np.max(np.abs(V @ V.conj().T - np.eye(21))) < 100 * eps
+    # what was kept is still there
+    assert B.to_numpy(f.ritz("LM").values)[0] >= values[0] * (1 - 100 * eps)
+
+
 def test_breakdown_goes_on_with_fresh_directions() -> None:
     a = np.eye(30)[:, :20]  # the start has the seed of the fresh rows: they must not meet
     p = RowProducts(Dense(a))

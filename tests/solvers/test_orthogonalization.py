@@ -103,3 +103,20 @@ def test_no_host_read(backend) -> None:
     before = B.host_reads.count
     orthonormalize(None, v, norms(v)[:1, :] * 0)
     assert B.host_reads.count == before
+
+
+@pytest.mark.parametrize("tolerated", [1e-6, 1e-3])
+@pytest.mark.parametrize("graded", [1.0, 0.3])
+def test_a_tolerated_loss_is_not_exceeded(tolerated: float, graded: float) -> None:
+    n, b = 500, 4
+    V = orthonormal(np.random.default_rng(0), n, 20).T.astype(np.float32)
+    W = gaussian(b, n, seed=1).astype(np.float32) * graded ** np.arange(b, dtype=np.float32)[:, None]
+    W += 100 * gaussian(b, 20, seed=2).astype(np.float32) @ V  # much of it is inside
+    threshold = np.float32(BREAKDOWN * b * 6e-8 * np.linalg.norm(W)) * np.ones((1, 1), dtype=np.float32)
+    W = project_out(V, W)[0]
+    once = orthonormalize(V, W, threshold, tolerated=tolerated)
+    loss = max(np.abs(once.rows @ once.rows.T - np.eye(b)).max(), np.abs(once.rows @ V.T).max())
+    assert loss <= tolerated
+    np.testing.assert_allclose(once.rows.T @ once.factor, W.T, atol=20 * b * 6e-8 * np.linalg.norm(W) + threshold[0, 0])
+    # one pass where that is enough: what it was asked to leave is told by a second
+    assert (once.along is None) == (tolerated == 1e-3 and graded == 1.0)
