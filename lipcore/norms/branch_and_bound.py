@@ -40,7 +40,7 @@ import numpy as np
 from .. import _backend as B
 from .cells import Cells, cover
 from .lag_gram import LagGram
-from .peaks import Peak, polish, promise, separated
+from .peaks import Peak, polish, promises, separated
 from .symbol import Symbol
 
 __all__ = ["Supremum", "first_peaks", "level_above", "supremum"]
@@ -168,14 +168,13 @@ def first_peaks(gram: LagGram, rtol: float, count: int = 5, others: int = 0) -> 
     radius = np.pi / (8 if symbol.dimension < 3 and symbol.groups < 16 else 4)
     grid = cover(symbol.weights, radius, symbol.groups, half=symbol.is_real)
     squares, vectors = gram.top(grid.groups, grid.centres, 8)
-    places = [
-        (symbol, int(grid.groups[i]), grid.centres[i], vectors[i])
-        for i in separated(symbol, grid.groups, grid.centres, squares, 4 * count, np.pi / 6)
-    ]
-    places.sort(key=lambda place: -promise(*place))
-    found = [polish(*place, rtol) for place in places[:count]]
+    apart = np.array(separated(symbol, grid.groups, grid.centres, squares, 4 * count, np.pi / 6))
+    groups, centres, vectors = grid.groups[apart], grid.centres[apart], vectors[apart]
+    order = np.argsort(-promises(symbol, groups, centres, vectors), kind="stable")
+    first, rest = order[:count], order[count : count + others]
+    found = polish(symbol, groups[first], centres[first], vectors[first], rtol)
     found.sort(key=lambda p: -p.lower)
-    found += [Peak(0.0, *place[1:]) for place in places[count : count + others]]
+    found += [Peak(0.0, int(groups[i]), centres[i], vectors[i]) for i in rest]
     return found, float(np.sqrt(np.median(squares) / max(float(np.max(squares)), found[0].lower ** 2, 1e-300)))
 
 
@@ -211,11 +210,11 @@ def _improved(gram: LagGram, cells: Cells, known: list[Peak], rtol: float, sampl
     picked = np.linspace(0, len(cells) - 1, min(sample, len(cells))).astype(np.int64)
     groups, centres = cells.groups[picked], cells.centres[picked]
     squares, vectors = gram.top(groups, centres, 8)
-    i = int(np.argmax(squares))
-    if squares[i] <= known[0].lower ** 2 * (1 + 0.1 * rtol):
+    best = np.argmax(squares, keepdims=True)
+    if squares[best[0]] <= known[0].lower ** 2 * (1 + 0.1 * rtol):
         return known
-    found = polish(gram.symbol, int(groups[i]), centres[i], vectors[i], rtol)
-    return sorted([*known, found], key=lambda p: -p.lower)
+    found = polish(gram.symbol, groups[best], centres[best], vectors[best], rtol)
+    return sorted([*known, *found], key=lambda p: -p.lower)
 
 
 def _remaining(gram: LagGram, cells: Cells, tau: float) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import _backend as B
 from .branch_and_bound import Supremum, first_peaks, level_above, supremum
 from .lag_gram import LagGram
-from .peaks import Peak, top_vector
+from .peaks import Peak, top_vectors
 from .symbol import Symbol
 
 __all__ = ["grid_maximum"]
@@ -207,7 +207,7 @@ def _block_size(sizes: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _at_frequency(gram: LagGram, group: int, angle: np.ndarray, start: np.ndarray, rtol: float) -> Peak:
-    vector = top_vector(gram.symbol.evaluate(group, angle[None])[0], start, rtol)
+    vector = top_vectors(gram.symbol.evaluate(group, angle[None]), start[None], rtol)[0]
     lower = gram.symbol.lower_bound(group, angle, vector) - _displacement(gram.symbol)
     return Peak(max(0.0, lower * (1 - 1e-15)), group, angle, vector)
 
