@@ -29,7 +29,7 @@ from .thick_restart import Adaptive, Outcome, basis_size, run_fixed
 # Loss of orthogonality that is tolerated, relative to the residuals wanted.
 _LOSS = 0.5
 # Vectors of a start block beside the wanted ones, and the least tolerance for which such a block is made. For ten
-# values it took 0.6 to 0.8 of the time of a single random vector at 4e-3, 0.9 to 1.5 at 1e-3 (64 and 256 channels).
+# values it took 0.4 to 1.1 of the time of a single random vector at 4e-3, 0.9 to 1.5 at 1e-3 (64 to 256 channels).
 _BESIDE, _INFORMED = 2, 2e-3
 
 
@@ -113,10 +113,10 @@ def lanczos_svd(
     ``tol >= 2.5e-3``, on torch and a CPU with instructions for it. Values and residuals are then those of products in
     the operator's own precision, after one step in it; where they fail the test the run is repeated in that.
 
-    Of a large convolution, with ``tol >= 2e-3`` and neither `v0` nor `block_size` nor `sides` given, the largest values
-    start from a block: the best ``k + 2`` combinations of the plane waves at the frequencies with the largest norms of
-    the symbol. Once they have converged the run continues from a single random direction, as above, which finds what
-    the waves did not contain.
+    Of a large convolution, with ``tol >= 2e-3`` and none of `v0`, `block_size`, `ncv` and `sides` given, the largest
+    values start from a block: the best ``k + 2`` combinations of the plane waves at the frequencies with the largest
+    norms of the symbol. Once they have converged the run continues from a single random direction, as above, which
+    finds what the waves did not contain.
 
     Sources: Golub and Kahan 1965; Baglama and Reichel 2005 (restart), 2006 (blocks); Simon and Zha 2000 (one side).
 
@@ -145,7 +145,8 @@ def lanczos_svd(
         if not one or sides != "auto":
             result = run(operator).adaptive(watch, one_sided=one)
         else:
-            informed = v0 is None and block_size is None and which == "LM" and rule.tol >= _INFORMED
+            chosen = any(x is not None for x in (v0, block_size, ncv))
+            informed = not chosen and which == "LM" and rule.tol >= _INFORMED
             known = leading_rows(operator, k) if informed else None
             result = _one_side_first(run, operator, known, narrowed(operator, rule.tol), watch)
     return result if result.reason != "fallback" else replace(result, reason="maxiter")

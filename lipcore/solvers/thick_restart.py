@@ -168,7 +168,8 @@ class Adaptive:
         if f.size < self.k + b:  # first cycle, or a large share of a small space
             steps = -(-(self.k + b + max(6, self.k // 2)) // b) - f.size // b
         else:
-            steps = min(max(6 if b == 1 else 4, min(_LOOK, f.size // 3) // b), self._steps_left())
+            fewest = 6 if b == 1 else 4  # beside a step of a block a look costs nothing
+            steps = min(max(fewest, min(_LOOK, f.size // 3) // b), self._steps_left())
         steps = max(1, min(steps, f.room, self.rule.maxiter - self.steps))
         if f.size + steps * b < self.k:
             steps = min(f.room, -(-(self.k - f.size) // b))

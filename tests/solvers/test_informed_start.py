@@ -101,6 +101,7 @@ def test_what_the_start_does_not_contain_is_found(monkeypatch, k):
         {"tol": 1e-3},
         {"v0": np.ones(6 * 14 * 14, dtype=np.float32)},
         {"block_size": 2},
+        {"ncv": 8},
         {"sides": "one"},
         {"sides": "both"},
         {"which": "SM", "maxiter": 2},
