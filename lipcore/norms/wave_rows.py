@@ -65,8 +65,8 @@ def best_frequencies(convolution: Convolution, symbol: Symbol, count: int) -> li
     >>> import numpy as np
     >>> import lipcore as lc
     >>> from lipcore.norms.plane_waves import symbol_of
-    >>> A = lc.Convolution(np.array([[[1.0, -1.0]]]), (1, 8), padding=(0, 1))  # |1 - exp(-j theta)|
-    >>> [p.angle.round(3).tolist() for p in best_frequencies(A, symbol_of(A, A.kernel[None]), 2)]
+    >>> A = lc.Convolution(np.array([[[1.0, -1.0]]]), (1, 8), padding=[(0, 1)])  # |1 - exp(-j theta)|
+    >>> [p.angle.round(3).tolist() for p in best_frequencies(A, symbol_of(A, A.kernel), 2)]
     [[3.142], [2.356]]
     """
     counts = np.array([convolution.output_shape[1 + axis] for axis in symbol.axes])
